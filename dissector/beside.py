@@ -11,7 +11,7 @@ from dissector.points.joined import Collector
 from dissector.points.place import CapturePoint
 from dissector.ports import CALLBACK_PORTS, COMMAND_PORTS
 from dissector.session.advance import feed
-from dissector.session.run_detection import find_runs
+from dissector.session.run_detection import runs_finder
 from dissector.session.tracer import Tracer
 from dissector.sources.capture import CaptureReader, OnProgress
 from dissector.sources.points import side_by_side
@@ -51,7 +51,7 @@ class Beside:
         ]
         self._tracers = [Tracer(ports, callback_ports, messages=messages, secrets=secrets) for _ in sites]
         self._collector = Collector([site.place for site in sites])
-        self._prefetch = prefetch
+        self._prefetch, self._find_runs = prefetch, runs_finder(secrets)
         #: Of each place: it has no more packets, its tracer knows, and up to when it was read.
         self._ended, self._finished = [False] * len(sites), [False] * len(sites)
         self._upto = [0] * len(sites)
@@ -85,7 +85,7 @@ class Beside:
         """
         with ExitStack() as stack:
             blocks = [
-                stack.enter_context(closing(self._ending(number, _moved(reader, site.place, prefetch=self._prefetch))))
+                stack.enter_context(closing(self._ending(number, self._moved(reader, site.place))))
                 for number, (reader, site) in enumerate(zip(self._readers, self.sites, strict=True))
             ]
             for number, block in side_by_side(blocks, self._numbered_by()):
@@ -95,6 +95,25 @@ class Beside:
                         yield from self._collector.add(place, events)
                 yield from self._settled(number)
         yield from self.finish()
+
+    def _moved(self, reader: CaptureReader, place: CapturePoint) -> Generator[Block, None, None]:
+        """The blocks of a place with corrected times."""
+        corrected, find_runs = correction(place), self._find_runs
+        if corrected is None:
+            yield from reader.blocks(find_runs, prefetch=self._prefetch)
+            return
+
+        def prepare(block: Block) -> None:
+            corrected(block)
+            find_runs(block)
+
+        if len(reader.infos) == 1:
+            yield from reader.blocks(prepare, prefetch=self._prefetch)
+            return
+        # Files of one place are merged by their own times.
+        for block in reader.blocks():
+            prepare(block)
+            yield block
 
     def _ending(self, number: int, blocks: Generator[Block, None, None]) -> Generator[Block, None, None]:
         """The blocks of a place; notes when it has no more."""
@@ -144,26 +163,6 @@ def _set_clock(info: CaptureInfo, place: CapturePoint) -> None:
     info.clock_offset, info.clock_error = place.ahead(origin, origin)
     if place.clock is not None and not place.is_told:
         info.clock_drift = place.clock.line()[1]
-
-
-def _moved(reader: CaptureReader, place: CapturePoint, *, prefetch: bool) -> Generator[Block, None, None]:
-    """The blocks of a place with corrected times."""
-    corrected = correction(place)
-    if corrected is None:
-        yield from reader.blocks(find_runs, prefetch=prefetch)
-        return
-
-    def prepare(block: Block) -> None:
-        corrected(block)
-        find_runs(block)
-
-    if len(reader.infos) == 1:
-        yield from reader.blocks(prepare, prefetch=prefetch)
-        return
-    # Files of one place are merged by their own times.
-    for block in reader.blocks():
-        prepare(block)
-        yield block
 
 
 def correction(place: CapturePoint) -> Callable[[Block], None] | None:

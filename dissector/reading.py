@@ -76,7 +76,7 @@ class Reading:
             return
         reader = self._reader
         assert isinstance(reader, CaptureReader)
-        with closing(reader.blocks(runs_finder(wants_tls=bool(self._secrets)), prefetch=self._prefetch)) as blocks:
+        with closing(reader.blocks(runs_finder(self._secrets), prefetch=self._prefetch)) as blocks:
             yield from events_of(self._tracer, blocks)
         yield from self._tracer.overview.problems()
         yield from remarks

@@ -176,8 +176,7 @@ def _read(files: tuple[str, ...], wanted: ReadOptions, second: SecondProcess | N
     with Progress(enabled=not (wanted.no_progress or (second is not None and second.is_second))) as progress:
         known = secrets()
         reader = CaptureReader(files, progress, known.add_captured)
-        find_runs = runs_finder(wants_tls=bool(known))
-        with closing(reader.blocks(find_runs, prefetch=wanted.jobs > 1 and second is None)) as blocks:
+        with closing(reader.blocks(runs_finder(known), prefetch=wanted.jobs > 1 and second is None)) as blocks:
             # Another process may begin to read while this one imports the rest.
             first = list(islice(blocks, 1))
 

@@ -25,7 +25,7 @@ from dissector.model import Event, Problem, Task
 from dissector.render.records import Records
 from dissector.render.times import iso
 from dissector.session.advance import feed
-from dissector.session.run_detection import find_runs
+from dissector.session.run_detection import runs_finder
 from dissector.session.sweeping import swept
 from dissector.session.tracer import Tracer
 from dissector.sources.capture import CaptureReader
@@ -142,6 +142,7 @@ class _TracedUnit:
         self._unit, how = unit, unit.how
         self._told = _Told(unit.told)
         secrets = secrets_of(how.key_logs, how.keys, {})
+        self._find_runs = runs_finder(secrets)
         self._reader = CaptureReader(unit.files, on_secrets=secrets.add_captured)
         self._tracer = Tracer(how.command_ports, how.callback_ports, messages=how.messages, secrets=secrets)
         # Another process may be at the same unit and not know yet that nobody waits for it.
@@ -155,7 +156,7 @@ class _TracedUnit:
     def run(self) -> UnitDone:
         reader, tracer = self._reader, self._tracer
         self._keep()
-        with closing(reader.blocks(id if self._told.ends else find_runs)) as blocks:
+        with closing(reader.blocks(id if self._told.ends else self._find_runs)) as blocks:
             for block in swept(map(self._news, blocks), tracer.under_way):
                 for events in feed(tracer, block):
                     self._add(events)
@@ -183,7 +184,7 @@ class _TracedUnit:
     def _news(self, block: Block) -> Block:
         if self._told.ends:
             block = self._told.without(block)
-            find_runs(block)
+            self._find_runs(block)
         return block
 
     def _add(self, events: Sequence[Event]) -> None:

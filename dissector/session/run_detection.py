@@ -21,6 +21,7 @@ from dissector.stream.fast_path import TELLING, ip_size, payload_of, reader
 from dissector.stream.sequence import HALF, MASK
 from dissector.stream.tls_records import is_program, is_record
 from dissector.traffic import ACK
+from dissector.wire.tls_keys import Secrets
 
 _new = tuple.__new__
 #: A shorter run is not worth the trouble; of a connection without a message in its first data nothing is.
@@ -30,9 +31,13 @@ _PAUSE = 60_000_000_000
 _NOTHING, _FRAMES, _HTTP, _TLS = 0, 1, 2, 3
 
 
-def runs_finder(*, wants_tls: bool) -> Callable[[Block], None]:
-    """``find_runs`` for who can decipher TLS, or can not."""
-    return partial(find_runs, wants_tls=wants_tls)
+def runs_finder(secrets: Secrets | None) -> Callable[[Block], None]:
+    """``find_runs`` for who deciphers TLS with ``secrets``, as soon as there are some: packets may bring them."""
+
+    def find(block: Block) -> None:
+        find_runs(block, wants_tls=bool(secrets))
+
+    return find
 
 
 def find_runs(block: Block, *, wants_tls: bool = False) -> None:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from dissector.beside import Beside
 from dissector.model import Connection, Event, Exchange, LogLine, Message, Problem, Role, Task
 from dissector.session.advance import events_of
-from dissector.session.run_detection import find_runs
+from dissector.session.run_detection import runs_finder
 from dissector.session.tracer import Tracer
 from dissector.share import http_texts
 from dissector.share.pieces import MessagePiece, Pieces
@@ -97,7 +97,7 @@ class CaptureIndex:
         tracer, reader = Tracer(*ports, messages=messages, secrets=secrets), CaptureReader([path], on_secrets=add)
         tracer.new_log, copies = new_log, list[Connection]()
         tracer.watch_copies(copies.append)
-        with closing(reader.blocks(find_runs, prefetch=True)) as blocks:
+        with closing(reader.blocks(runs_finder(secrets), prefetch=True)) as blocks:
             found._add(events_of(tracer, blocks), messages and keep, on_event)
         found._add_copies(copies)
         found.instead += tracer.overview.problems()

@@ -125,9 +125,9 @@ class CaptureReader:
         tally = Tally(info)
         if late := secrets_behind(info.file):
             self._on_secrets(late)
-        with ByteStream(info.file, self._read if self._progress else None) as stream:
+        with ByteStream(info.file, self._count_bytes if self._progress else None) as stream:
             try:
-                for some in _read(stream, prepare, prefetch=prefetch, interfaces=self._interfaces[index]):
+                for some in self._read(stream, prepare, index, prefetch=prefetch):
                     if some.secrets:
                         self._on_secrets(some.secrets)
                     if some.times:
@@ -144,21 +144,26 @@ class CaptureReader:
         if tally.unread:
             self.warnings.append(skipped_packets(stream.name, info, tally.unread))
 
-    def _read(self, size: int) -> None:
+    def _read(self, stream: ByteStream, prepare: Prepare, index: int, *, prefetch: bool) -> Iterator[Located | Block]:
+        read = _locator(stream, self._interfaces[index])
+        if not (prefetch and stream.size >= WORTH and available()):
+            yield from read(FileBuffers(stream))
+            return
+
+        def knowing(buffers: Buffers) -> Iterator[Located]:
+            """In the other process, which has to learn of secrets by itself."""
+            for located in read(buffers):
+                if located.secrets:
+                    self._on_secrets(located.secrets)
+                yield located
+
+        with closing(Prefetch(stream, knowing, _maker(prepare))) as reader:
+            yield from reader
+
+    def _count_bytes(self, size: int) -> None:
         self._done += size
         if self._progress is not None:
             self._progress(self._done, self._size)
-
-
-def _read(
-    stream: ByteStream, prepare: Prepare, *, prefetch: bool, interfaces: Only = None
-) -> Iterator[Located | Block]:
-    read = _locator(stream, interfaces)
-    if prefetch and stream.size >= WORTH and available():
-        with closing(Prefetch(stream, read, _maker(prepare))) as reader:
-            yield from reader
-        return
-    yield from read(FileBuffers(stream))
 
 
 def _locator(stream: ByteStream, interfaces: Only = None) -> Callable[[Buffers], Iterator[Located]]:

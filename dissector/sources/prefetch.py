@@ -200,7 +200,7 @@ def _work(
                 for located in read(buffers):
                     kind, found = (
                         ("located", _packed(located))
-                        if buffers.is_awaited
+                        if buffers.is_awaited or not located.times  # secrets alone
                         else ("block", _sorted(located, make(located)))
                     )
                     slot = buffers.sent()

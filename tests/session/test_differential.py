@@ -100,7 +100,7 @@ def reference(paths: Sequence[Path], wanted: Wanted, keys: bytes = b"") -> str:
 def fast(paths: Sequence[Path], wanted: Wanted, keys: bytes = b"", *, processes: int = 1) -> str:
     secrets = secrets_of(keys)
     reader, tracer = CaptureReader(paths), Tracer(messages=wanted[0], made_by_others=wanted[1], secrets=secrets)
-    blocks = reader.blocks(runs_finder(wants_tls=bool(secrets)), prefetch=processes > 1)
+    blocks = reader.blocks(runs_finder(secrets), prefetch=processes > 1)
     events = advance.events_of(tracer, blocks)
     return printed(events, reader.infos, wanted)
 

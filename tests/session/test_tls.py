@@ -18,7 +18,7 @@ from tls_kit import Setup, Wire, identity
 from dissector.limits import MAX_TLS_HANDSHAKE, MAX_TLS_HELD
 from dissector.model import Connection, Event, Exchange, Problem, Role
 from dissector.session.advance import feed
-from dissector.session.run_detection import find_runs
+from dissector.session.run_detection import runs_finder
 from dissector.session.tls_handshake import Messages
 from dissector.session.tracer import Tracer
 from dissector.sources.capture import CaptureReader
@@ -428,7 +428,7 @@ def test_blocks_bring_what_packets_bring(version: ssl.TLSVersion, has_secrets: b
         known = Secrets()
         known.add_log(setup.secrets if has_secrets else b"")
         tracer, events = Tracer(secrets=known), list[Event]()
-        for block in CaptureReader([path]).blocks(find_runs):
+        for block in CaptureReader([path]).blocks(runs_finder(known)):
             if by_block:
                 events += [event for some in feed(tracer, block) for event in some]
             else:

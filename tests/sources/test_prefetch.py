@@ -92,6 +92,7 @@ FILES = {
     "pcapng, large block": HEAD_NG + NG + LARGE + NG,
     "pcapng, large blocks": HEAD_NG + LARGE * 2 + NG + LARGE,
     "pcapng, large block cut off": HEAD_NG + NG + LARGE[:-9],
+    "pcapng, secrets alone in a piece": HEAD_NG + NG + LARGE + block(10, struct.pack("<II", 0x544C534B, 1) + b"x   "),
     "snoop": SNOOP,
     "snoop, cut off": SNOOP[:-9],
     "snoop, impossible record": SNOOP + bytes(24),
