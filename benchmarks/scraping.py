@@ -1,16 +1,20 @@
-"""A real Prometheus that scrapes, where one is installed."""
+"""A real Prometheus that scrapes, where one is installed; and how long a scrape takes."""
 
 from __future__ import annotations
 
 import json
 import shutil
 import subprocess
+import threading
+import time
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+#: Seconds between two scrapes that are timed.
+_EVERY = 0.2
 PROGRAM = shutil.which("prometheus")
 
 
@@ -41,3 +45,29 @@ def prometheus(folder: Path, metrics: str, own: str) -> Iterator[Callable[[str],
             yield asked
         finally:
             process.terminate()
+
+
+class Scrapes(threading.Thread):
+    """Scrapes ``metrics`` again and again until ``stop``, and keeps the seconds of each."""
+
+    def __init__(self, metrics: str) -> None:
+        super().__init__(daemon=True)
+        self._url, self._stopped = f"http://{metrics}/metrics", threading.Event()
+        self.seconds: list[float] = []
+        self.failed = 0
+
+    def run(self) -> None:
+        while not self._stopped.wait(_EVERY):
+            begun = time.monotonic()
+            try:
+                with urllib.request.urlopen(self._url, timeout=10) as answer:
+                    answer.read()
+            except OSError:
+                self.failed += 1
+            self.seconds.append(time.monotonic() - begun)
+
+    def stop(self) -> list[float]:
+        """All of them, the shortest first."""
+        self._stopped.set()
+        self.join()
+        return sorted(self.seconds)

@@ -78,7 +78,6 @@ def test_every_alert_is_played() -> None:
 def offered() -> set[str]:
     """Names of all series that a scrape shows."""
     pytest.importorskip("prometheus_client")
-    from contextlib import nullcontext
 
     from prometheus_client import generate_latest
 
@@ -87,7 +86,7 @@ def offered() -> set[str]:
     from dissector.wire.masking import Mask
 
     metrics = Metrics(Mask())
-    metrics.gauges = CaptureGauges(lambda: 1, lambda: 1, lambda: 1, lambda: {"whole": 1}, nullcontext())
+    metrics.gauges = CaptureGauges(lambda: 1, lambda: 1, lambda: 1, lambda: {"whole": 1})
     metrics.add(Task(0, 1, n=1, end=1, callback_delay=1))
     lines = generate_latest(metrics.registry).decode().splitlines()
     return {re.split(r"[{ ]", line)[0] for line in lines if not line.startswith("#")}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -11,12 +12,27 @@ import threading
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from live_kit import COMMAND, HIGH, LOW, PORT, PORTS, QUICK, ROOT, eventually, live, needs_root, records, simulate
+from live_kit import (
+    COMMAND,
+    HIGH,
+    LOW,
+    PATIENCE,
+    PORT,
+    PORTS,
+    QUICK,
+    ROOT,
+    eventually,
+    live,
+    needs_root,
+    records,
+    simulate,
+)
 
 from benchmarks.scraping import PROGRAM, prometheus
 from dissector.share.capture_index import CaptureIndex, Hints
@@ -128,6 +144,51 @@ def test_somebody_is_told(folder: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == [f"facts.{number}", f"record.{number}", "told"]
     assert [(post["record"], post["job"]) for post in posts] == [("task", "lost-task")]
     assert json.loads((folder / f"record.{number}").read_text()) == posts[0]
+
+
+#: A mount namespace with the sockets of systemd in a folder, and standard output that "goes to the journal".
+_SERVICE = """
+mount --bind "$1" /run; shift
+JOURNAL_STREAM=$(stat -L -c %d:%i /proc/$$/fd/1) NOTIFY_SOCKET=/run/notify WATCHDOG_USEC=500000 exec "$@"
+"""
+
+
+def test_a_service_of_systemd(folder: Path) -> None:
+    """As whom root became it reports that it is there, and has entries of the journal in the place of its lines."""
+    (folder / "systemd/journal").mkdir(parents=True)
+    with (
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journal,
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager,
+    ):
+        for one, name in ((journal, "systemd/journal/socket"), (manager, "notify")):
+            one.bind(str(folder / name))
+            (folder / name).chmod(0o666)
+            one.settimeout(PATIENCE)
+        with live("lo", *PORTS, inside=("unshare", "-m", "sh", "-ec", _SERVICE, "sh", str(folder))) as running:
+            simulate(*BOTH, "--scenario", "lost-task", "-q")
+            entries = [journal_entry(journal)]
+            while entries[-1].get("JSTRACE_OUTCOME") != "lost":
+                entries.append(journal_entry(journal))
+            cause = journal_entry(journal)
+            assert running.end(signal.SIGTERM) == "", "there are no lines besides"
+            summary = journal_entry(journal)
+        heard = [manager.recv(100) for _ in range(3)]
+        manager.setblocking(False)
+        with suppress(BlockingIOError):
+            while True:
+                heard.append(manager.recv(100))
+    about = {"SYSLOG_IDENTIFIER": "jstrace", "JSTRACE_TASK": "1", "JSTRACE_JOB": "lost-task:1"}
+    assert all(one.items() >= about.items() for one in (*entries, cause))
+    assert "started" in entries[0]["MESSAGE"]
+    assert (entries[0]["PRIORITY"], entries[-1]["PRIORITY"]) == ("6", "3")
+    assert (cause["JSTRACE_CODE"], cause["JSTRACE_SEVERITY"], cause["PRIORITY"]) == ("connection_lost", "error", "3")
+    assert summary["MESSAGE"].startswith("lo  ")
+    assert (heard[0], heard[1], heard[-1]) == (b"READY=1", b"WATCHDOG=1", b"STOPPING=1")
+    assert set(heard[1:-1]) == {b"WATCHDOG=1"}
+
+
+def journal_entry(journal: socket.socket) -> dict[str, str]:
+    return dict(line.split("=", 1) for line in journal.recv(1 << 16).decode().splitlines())
 
 
 def test_a_task_that_hangs_is_told_of_meanwhile(folder: Path) -> None:

@@ -170,4 +170,4 @@ def _gauges(monitor: Monitor, writer: CaptureWriter | None, flight: FlightRecord
     info = monitor.source.info
     ring = writer.size if writer is not None else None
     kept = flight.counts if flight is not None else None
-    return CaptureGauges(lambda: info.packets, lambda: monitor.dropped, ring, kept, monitor.lock)
+    return CaptureGauges(lambda: info.packets, lambda: monitor.dropped, ring, kept)

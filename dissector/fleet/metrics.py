@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from dissector import __version__
@@ -33,7 +32,7 @@ MAX_JOBS = 200
 OTHER = "other"
 #: Characters of a job's name in a label.
 _MAX_NAME = 100
-#: Seconds that a count of open calls serves, however often somebody asks.
+#: Seconds between two counts of open calls.
 _COUNTED = 1.0
 _TASK_BUCKETS = (0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3_600, 14_400, 86_400)
 _CALLBACK_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -48,8 +47,6 @@ class CaptureGauges:
     dropped: Callable[[], int]
     ring: Callable[[], int] | None
     kept: Callable[[], Mapping[str, int]] | None
-    #: Held while the tracer is looked into.
-    lock: AbstractContextManager[object]
 
 
 class Metrics(Companion):
@@ -67,8 +64,7 @@ class Metrics(Companion):
         self._jobs: dict[str | None, str] = {}
         self._is_full = False
         self._under_way: set[Task] = set()
-        self._look: Look | None = None
-        self._open_calls, self._counted = 0, -_COUNTED
+        self._open_calls, self._next_count = 0, 0.0
         self._tasks = Counter("jstrace_tasks", "Tasks that ended.", ["outcome", "job"], registry=self.registry)
         self._seconds = Histogram(
             "jstrace_task_seconds", "How long tasks took.", ["outcome"], buckets=_TASK_BUCKETS, registry=self.registry
@@ -101,15 +97,21 @@ class Metrics(Companion):
             self._problems.labels(event.code, event.severity.value).inc()
 
     def running(self, changed: Sequence[Running], now: int, look: Look) -> None:  # noqa: ARG002  a listener's shape
-        self._look = look
+        """Counts open calls.  Whoever scrapes can not do that: under load the tracer is at work all the time, and who
+        waits for it may do so for seconds."""
+        moment = time.monotonic()
+        if moment >= self._next_count:
+            found = (look(task) for task in self._under_way)
+            self._open_calls = sum(len(one.calls) for one in found if one is not None)
+            self._next_count = moment + _COUNTED
 
     def now(self) -> Iterator[Metric]:
-        """What is so at the moment, for whoever scrapes, in whatever thread."""
+        """What is so at the moment, for whoever scrapes, in whatever thread; it waits for nobody."""
         gauges = self.gauges
         yield GaugeMetricFamily("jstrace_tasks_running", "Tasks under way.", len(self._under_way))
         if gauges is None:
             return
-        yield GaugeMetricFamily("jstrace_open_calls", "Calls without an answer so far.", self._calls(gauges))
+        yield GaugeMetricFamily("jstrace_open_calls", "Calls without an answer so far.", self._open_calls)
         yield CounterMetricFamily("jstrace_packets", "Packets captured.", gauges.packets())
         yield CounterMetricFamily("jstrace_packets_dropped", "Packets the kernel dropped.", gauges.dropped())
         if gauges.ring is not None:
@@ -119,14 +121,6 @@ class Metrics(Companion):
             for kept, number in gauges.kept().items():
                 failed.add_metric([kept], number)
             yield failed
-
-    def _calls(self, gauges: CaptureGauges) -> int:
-        if self._look is not None and time.monotonic() - self._counted >= _COUNTED:
-            with gauges.lock:
-                found = [self._look(task) for task in self._under_way]
-            self._open_calls = sum(len(one.calls) for one in found if one is not None)
-            self._counted = time.monotonic()
-        return self._open_calls
 
     def _ended(self, task: Task) -> None:
         self._under_way.discard(task)

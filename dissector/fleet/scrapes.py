@@ -26,6 +26,7 @@ class ScrapeServer(ThreadingMixIn, TCPServer):
 
     allow_reuse_address = True
     daemon_threads = True
+    request_queue_size = _MOST
 
     def __init__(self, place: Endpoint, registry: CollectorRegistry) -> None:
         host, port = place.ip or LOCALHOST, place.port or 0

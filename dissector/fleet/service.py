@@ -65,10 +65,11 @@ def _watchdog(environment: Mapping[str, str]) -> float | None:
 
 
 class Journal:
-    """The journal, for entries with fields; one that has no room at the moment loses them, and is told how many."""
+    """The journal, for entries with fields; one that has no room at the moment, or is not there, loses them, and is
+    told how many."""
 
     def __init__(self, place: str = _JOURNAL) -> None:
-        self._socket = _connected(place)
+        self._socket, self._place = _connected(place), place
         self._lost = 0
 
     @property
@@ -87,7 +88,8 @@ class Journal:
             entry["JSTRACE_LOST"] = str(self._lost)
         lines = (f"{name}={escape(value)[:_MAX_FIELD]}\n" for name, value in entry.items())
         try:
-            self._socket.send("".join(lines).encode(errors="replace"))
+            # By its name each time: it may have been begun anew.
+            self._socket.sendto("".join(lines).encode(errors="replace"), self._place)
         except OSError:
             self._lost += 1
         else:

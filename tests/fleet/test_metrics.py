@@ -128,7 +128,7 @@ def test_tasks_under_way_and_their_calls() -> None:
     shows, metrics = Shows(), Metrics(Mask())
     company = Company(shows, [metrics])
     calls = {task: (None,) * n for n, task in enumerate((ended(), ended(), ended()))}
-    metrics.gauges = CaptureGauges(lambda: 7, lambda: 3, lambda: 99, lambda: {"whole": 5}, threading.Lock())
+    metrics.gauges = CaptureGauges(lambda: 7, lambda: 3, lambda: 99, lambda: {"whole": 5})
     for task in calls:
         company.started(task)
     company.running((), 0, lambda task: Running(task, "step", 0, calls[task]))  # type: ignore[arg-type]
@@ -141,6 +141,20 @@ def test_tasks_under_way_and_their_calls() -> None:
     company.add(next(iter(calls)))
     assert value(metrics, "jstrace_tasks_running") == 2
     assert shows.events == [next(iter(calls))]
+
+
+def test_a_scrape_asks_the_tracer_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That is at work all the time under load, and is not to be waited for: it counts itself, once a second."""
+    now, asked = [100.0], list[Task]()
+    monkeypatch.setattr("dissector.fleet.metrics.time.monotonic", lambda: now[0])
+    metrics = Metrics(Mask())
+    metrics.gauges = CaptureGauges(lambda: 7, lambda: 3, None, None)
+    metrics.started(ended())
+    for moment, counts in ((100.0, 1), (100.9, 1), (101.0, 2)):
+        now[0] = moment
+        metrics.running((), 0, lambda task: asked.append(task))
+        assert value(metrics, "jstrace_open_calls") == 0
+        assert len(asked) == counts
 
 
 def test_what_one_remarks_the_first_one_shows() -> None:

@@ -134,3 +134,20 @@ def test_a_journal_without_room_is_not_waited_for(listener: socket.socket, journ
     journal.send({"MESSAGE": "again"})
     assert 0 < seen < 2_000
     assert entry(listener)["JSTRACE_LOST"] == str(2_000 - seen)
+
+
+def test_a_journal_that_is_begun_anew(listener: socket.socket, journal: Journal) -> None:
+    place = listener.getsockname()
+    journal.send({"MESSAGE": "one"})
+    assert entry(listener)["MESSAGE"] == "one"
+    listener.close()
+    journal.send({"MESSAGE": "two"})
+    Path(place).unlink()
+    journal.send({"MESSAGE": "three"})
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as anew:
+        anew.bind(place)
+        anew.settimeout(5)
+        journal.send({"MESSAGE": "four"})
+        assert entry(anew).items() >= {"MESSAGE": "four", "JSTRACE_LOST": "2"}.items()
+        journal.send({"MESSAGE": "five"})
+        assert "JSTRACE_LOST" not in entry(anew)
