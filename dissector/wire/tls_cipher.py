@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable
+from functools import lru_cache
 from struct import Struct
 from typing import Any
 
@@ -22,6 +23,8 @@ MISSING = "decrypting TLS needs the package cryptography: pip install 'jstrace[t
 #: keys do not fit.
 Opener = Callable[[int, int, int, bytes], "bytes | None"]
 
+#: Ciphers that are ready, of those used last: each has 2.5 KB, and connections are many; making one takes microseconds.
+_MOST_CIPHERS = 1_024
 _SEQUENCE = Struct("!Q").pack
 _HEADER = Struct("!QBHH").pack
 _AAD_1_3 = Struct("!BHH").pack
@@ -76,14 +79,19 @@ def rsa_opener(pem: bytes) -> OpenRsa:
     return open_rsa
 
 
-def _algorithm(suite: Suite, key: bytes) -> Any:
+@lru_cache(_MOST_CIPHERS)
+def _decrypt(cipher: str, key: bytes) -> Callable[[bytes, bytes, bytes], bytes]:
     from cryptography.hazmat.primitives.ciphers import aead
 
-    if suite.cipher == "CHACHA20_POLY1305":
-        return aead.ChaCha20Poly1305(key)
-    if suite.cipher.endswith("GCM"):
-        return aead.AESGCM(key)
-    return aead.AESCCM(key, 8 if suite.cipher.endswith("CCM_8") else 16)
+    made: Any
+    if cipher == "CHACHA20_POLY1305":
+        made = aead.ChaCha20Poly1305(key)
+    elif cipher.endswith("GCM"):
+        made = aead.AESGCM(key)
+    else:
+        made = aead.AESCCM(key, 8 if cipher.endswith("CCM_8") else 16)
+    decrypt: Callable[[bytes, bytes, bytes], bytes] = made.decrypt
+    return decrypt
 
 
 def _tag_size(suite: Suite) -> int:
@@ -98,7 +106,7 @@ def _aead(keys: Keys, suite: Suite) -> Opener:
     """TLS 1.2: a part of the nonce stands before the bytes, but for ChaCha20 (RFC 5288, 6655, 7905)."""
     from cryptography.exceptions import InvalidTag
 
-    decrypt, tag, implicit = _algorithm(suite, keys.key).decrypt, _tag_size(suite), keys.iv
+    cipher, key, tag, implicit = suite.cipher, keys.key, _tag_size(suite), keys.iv
     explicit, whole = (0, int.from_bytes(implicit, "big")) if len(implicit) == 12 else (8, 0)
 
     def open_record(sequence: int, kind: int, version: int, body: bytes) -> bytes | None:
@@ -107,7 +115,7 @@ def _aead(keys: Keys, suite: Suite) -> Opener:
             return None
         nonce = implicit + body[:8] if explicit else _nonce(whole, sequence)
         try:
-            plain: bytes = decrypt(nonce, body[explicit:], _HEADER(sequence, kind, version, size))
+            plain = _decrypt(cipher, key)(nonce, body[explicit:], _HEADER(sequence, kind, version, size))
         except InvalidTag:
             return None
         return plain
@@ -118,13 +126,13 @@ def _aead(keys: Keys, suite: Suite) -> Opener:
 def _aead_1_3(keys: Keys, suite: Suite) -> Opener:
     from cryptography.exceptions import InvalidTag
 
-    decrypt, iv, tag = _algorithm(suite, keys.key).decrypt, int.from_bytes(keys.iv, "big"), _tag_size(suite)
+    cipher, key, iv, tag = suite.cipher, keys.key, int.from_bytes(keys.iv, "big"), _tag_size(suite)
 
     def open_record(sequence: int, kind: int, version: int, body: bytes) -> bytes | None:
         if len(body) <= tag:
             return None
         try:
-            plain: bytes = decrypt(_nonce(iv, sequence), body, _AAD_1_3(kind, version, len(body)))
+            plain = _decrypt(cipher, key)(_nonce(iv, sequence), body, _AAD_1_3(kind, version, len(body)))
         except InvalidTag:
             return None
         return plain

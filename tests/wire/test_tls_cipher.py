@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from dissector.wire import tls_cipher
 from dissector.wire.tls_cipher import Opener, opener
 from dissector.wire.tls_derive import Keys
 from dissector.wire.tls_suites import SUITES, Suite
@@ -86,6 +87,17 @@ def test_ciphers_that_protect_the_bytes(number: int, plain: bytes) -> None:
     assert open_record(300, KIND, TLS_1_2, body[:-1]) is None
     for size in range(26):
         assert open_record(300, KIND, TLS_1_2, bytes(size)) is None
+
+
+def test_ciphers_that_are_ready_are_bounded_and_made_again() -> None:
+    """Each keeps kilobytes, and very many connections may be open."""
+    first, number = opened(0xC02F), 0xC02F
+    assert first(1, KIND, TLS_1_2, sealed(number, 1, b"one")) == b"one"
+    for key in range(1_100):
+        other = Keys(b"", key.to_bytes(16, "big"), IV[:4])
+        opener(other, SUITES[number], TLS_1_2, encrypt_then_mac=False)(1, KIND, TLS_1_2, bytes(40))
+    assert tls_cipher._decrypt.cache_info().currsize == tls_cipher._MOST_CIPHERS == 1_024
+    assert first(2, KIND, TLS_1_2, sealed(number, 2, b"two")) == b"two"
 
 
 # --- blocks ----------------------------------------------------------------------------------------------------------
