@@ -91,8 +91,9 @@ def mutants(module: str) -> Iterator[Mutant]:
         for occurrence, (start, end) in enumerate(places):
             line = lines[start[0] - 1]
             is_union = change in _UNIONS and line[end[1] :].startswith(" re.")
+            is_marker = line[start[1] : end[1] + 1] == "*,"  # of parameters by name: instead of it "/" stands as well
             is_cost = line[: start[1]].endswith(_COSTS) or line.lstrip().startswith("@lru_cache")
-            if is_cost or is_union or any(low <= start < high for low, high in unread):
+            if is_cost or is_marker or is_union or any(low <= start < high for low, high in unread):
                 continue
             yield Mutant(module, operator, occurrence, start, end)
 

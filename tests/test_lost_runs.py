@@ -18,6 +18,8 @@ from dissector.session.unexplained import SAYS_WHY
 from dissector.sources.capture import CaptureReader
 from dissector.traffic import Packet
 
+#: What may be said where an outcome is not known.
+REASONS = SAYS_WHY | {"command_not_captured"}
 CAPTURES = Path(__file__).resolve().parent.parent / "captures"
 #: Tasks on Universal Agents.
 AGENTS = (
@@ -78,11 +80,11 @@ def wrong(task: Task, whole: set[Outcome], *, at_end: bool) -> str | None:
     """What is wrong with a task of a part: another outcome, or none without a reason."""
     found, codes = task.outcome, {problem.code for problem in task.problems}
     if found is Outcome.UNKNOWN:
-        return None if codes & SAYS_WHY else f"unknown, told with {codes}"
+        return None if codes & REASONS else f"unknown, told with {codes}"
     unopened = task.command is not None and not task.command.established
     if found in whole or (unopened and not task.callback):
         return None
-    return None if found is Outcome.RUNNING and (at_end or codes & SAYS_WHY) else f"{found.value}, told with {codes}"
+    return None if found is Outcome.RUNNING and (at_end or codes & REASONS) else f"{found.value}, told with {codes}"
 
 
 @pytest.mark.one_in(5)

@@ -2103,7 +2103,7 @@ do
     local record, is_told, unseen
     local yielded_ = py.pack()
     record = case.facts.record
-    is_told = (function()  for _, item_ in py.each(found) do local problem = item_ if (py.has(session_unexplained.SAYS_WHY, problem.code) and not py.same(problem.code, session_unexplained._NO_COMMANDS)) then return true end end return false end)()
+    is_told = (function()  for _, item_ in py.each(found) do local problem = item_ if py.has(session_unexplained.SAYS_WHY, problem.code) then return true end end return false end)()
     if ((record.outcome ~= "unknown") or py.truth(is_told)) then
       do return yielded_ end
     end
@@ -2167,7 +2167,7 @@ do
     ["more"] = function() return py.pack() end,
   })
   session_oddities.cut = function(odd)
-    do return (py.same(odd.problem.code, "gap") and (odd.about.snapped > 0) and py.same(odd.about.gaps, 0)) end
+    do return (py.same(odd.problem.code, "gap") and py.bool(odd.about.snapped) and not py.truth(odd.about.gaps)) end
   end
   session_oddities.bytes_packet = function(odd)
     do return py.pack(odd.problem.number) end
@@ -2722,9 +2722,15 @@ do
     do return ((leaving ~= nil) and session_conditions._was_killed(case, leaving.time)) end
   end
   session_conditions.kill_missed = function(case)
-    local leaving, facts, is_lost
-    leaving, facts = session_conditions._leaving(case), case.facts
-    if ((leaving == nil) or not session_conditions.ended_by_signal(facts.record)) then
+    local facts, leaving, is_lost
+    facts, leaving = case.facts, session_conditions._leaving(case)
+    if not session_conditions.ended_by_signal(facts.record) then
+      do return false end
+    end
+    if (facts.agent ~= nil) then
+      do return ((facts.agent.missing >= 0) or (facts.agent.start == nil)) end
+    end
+    if (leaving == nil) then
       do return false end
     end
     is_lost = (session_conditions.may_be_killed(facts, leaving.time) or session_conditions.kill_unseen(facts, leaving.time))
@@ -2874,11 +2880,6 @@ do
   end
   session_agent_outcomes.released = function(case)
     do return (case.facts.released ~= nil) end
-  end
-  session_agent_outcomes.kill_missed = function(case)
-    local about, record
-    about, record = case.facts.agent, case.facts.record
-    do return ((about ~= nil) and ((about.missing >= 0) or (about.start == nil)) and session_conditions.ended_by_signal(record)) end
   end
   session_agent_outcomes.unreached = function(case)
     local about
@@ -4377,11 +4378,10 @@ do
   session_diagnosis.RULES = py.pack(session_rules_agent.problems, session_rules_startup.command, session_calling.callback, session_rules_disconnect.callback_lost, session_command_loss.command_lost, session_command_loss.command_cut, session_running.killed, session_running.failure, session_running.calls, session_running.open_call, session_slowness.slowness, session_quality.address, session_quality.port, session_oddities.frames, session_oddities.numbers, session_oddities.turns, session_quality.capture, session_bounds.reached)
   session_silence._SPARE = 1024
   session_outcomes.OUTCOMES = py.pack(session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.unopened, session_conditions.no(session_conditions.asked))), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.unopened, session_conditions.unanswered, session_conditions.asked_once)), session_conditions.OutcomeRow.new("unreachable", py.pack(session_conditions.unopened, session_conditions.unanswered)), session_conditions.OutcomeRow.new("running", py.pack(session_conditions.unopened)), session_conditions.OutcomeRow.new("refused", py.pack(session_conditions.refused)), session_conditions.OutcomeRow.new("refused", py.pack(session_conditions.rejected)), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled, session_conditions.taken)), session_conditions.OutcomeRow.new("killed", py.pack(session_conditions.uncalled, session_conditions.kill_asked, session_conditions.early, session_conditions.no(session_conditions.unheard))), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.in_vain, session_conditions.cut_while_waiting)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.in_vain, session_conditions.early, session_conditions.may_be_answered)), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled, session_conditions.in_vain)), session_conditions.OutcomeRow.new("running", py.pack(session_conditions.uncalled, session_conditions.tried, session_conditions.no(session_conditions.closed), session_conditions.command_open)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.started))), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled, session_conditions.unheard)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed), session_conditions.command_open, session_conditions.late)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed), session_conditions.command_open, session_conditions.command_end_unseen)), session_conditions.OutcomeRow.new("running", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed), session_conditions.command_open)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed), session_conditions.answer_missing)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed), session_conditions.cut_while_waiting)), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed))), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.early)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.late)), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.half_captured)), session_conditions.OutcomeRow.new("killed", py.pack(session_conditions.left, session_conditions.killed_before_leaving)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.left, session_conditions.kill_missed)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.left, session_conditions.failed)), session_conditions.OutcomeRow.new("success", py.pack(session_conditions.left, session_conditions.went_well)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.left)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.under_way, session_conditions.callback_end_unseen, session_conditions.no(session_conditions.kill_asked), session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.under_way, session_conditions.callback_end_unseen, session_conditions.no(session_conditions.kill_asked))), session_conditions.OutcomeRow.new("lost", py.pack(session_conditions.under_way, session_conditions.stuck)), session_conditions.OutcomeRow.new("lost", py.pack(session_conditions.under_way, session_conditions.told_to_end, session_conditions.unheard)), session_conditions.OutcomeRow.new("killed", py.pack(session_conditions.under_way, session_conditions.gone, session_conditions.kill_asked, session_conditions.no(session_conditions.long_silent))), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.under_way, session_conditions.gone, session_conditions.no(session_conditions.kill_asked), session_conditions.release_asked)), session_conditions.OutcomeRow.new("lost", py.pack(session_conditions.under_way, session_conditions.gone)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.under_way, session_conditions.cut_off, session_conditions.no(session_conditions.command_open))), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.under_way, session_conditions.kill_asked, session_conditions.long_silent)), session_conditions.OutcomeRow.new("killed", py.pack(session_conditions.under_way, session_conditions.kill_asked)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.under_way, session_conditions.silent_since_left, session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.under_way, session_conditions.silent_since_left)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.under_way, session_conditions.silent_since_command_end, session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.under_way, session_conditions.silent_since_command_end)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.under_way, session_conditions.closed_unseen)), session_conditions.OutcomeRow.new("running", py.pack(session_conditions.under_way)), session_conditions.OutcomeRow.new("killed", py.pack(session_conditions.killed_before_end, session_conditions.no(session_conditions.stuck))), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.unread)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.last_words_missing, session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.last_words_missing)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.release_missing, session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.release_missing)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.cut_off)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.kill_missed_before_end, session_conditions.no(session_conditions.stuck))), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.unproved)), session_conditions.OutcomeRow.new("lost"))
-  session_agent_outcomes.AGENT_OUTCOMES = py.pack(session_conditions.OutcomeRow.new("refused", py.pack(session_agent_outcomes.start_refused)), session_conditions.OutcomeRow.new("unknown", py.pack(session_agent_outcomes.killed_by_master, session_agent_outcomes.kill_unsure, session_conditions.no(session_agent_outcomes.tunnel_broke))), session_conditions.OutcomeRow.new("killed", py.pack(session_agent_outcomes.killed_by_master)), session_conditions.OutcomeRow.new("unknown", py.pack(session_agent_outcomes.released, session_agent_outcomes.kill_missed)), session_conditions.OutcomeRow.new("failure", py.pack(session_agent_outcomes.released, session_conditions.failed)), session_conditions.OutcomeRow.new("success", py.pack(session_agent_outcomes.released, session_conditions.went_well)), session_conditions.OutcomeRow.new("unknown", py.pack(session_agent_outcomes.released)), session_conditions.OutcomeRow.new("lost", py.pack(session_agent_outcomes.tunnel_broke)), session_conditions.OutcomeRow.new("lost", py.pack(session_agent_outcomes.unreached)), session_conditions.OutcomeRow.new("lost", py.pack(session_agent_outcomes.silent)), session_conditions.OutcomeRow.new("failure", py.pack(session_agent_outcomes.closed_by_master, session_conditions.failed, session_conditions.no(session_agent_outcomes.kill_missed))), session_conditions.OutcomeRow.new("unknown", py.pack(session_agent_outcomes.closed_by_master)), session_conditions.OutcomeRow.new("failure", py.pack(session_agent_outcomes.end_missed, session_conditions.failed, session_conditions.no(session_agent_outcomes.kill_missed))), session_conditions.OutcomeRow.new("unknown", py.pack(session_agent_outcomes.end_missed)), session_conditions.OutcomeRow.new("running"))
+  session_agent_outcomes.AGENT_OUTCOMES = py.pack(session_conditions.OutcomeRow.new("refused", py.pack(session_agent_outcomes.start_refused)), session_conditions.OutcomeRow.new("unknown", py.pack(session_agent_outcomes.killed_by_master, session_agent_outcomes.kill_unsure, session_conditions.no(session_agent_outcomes.tunnel_broke))), session_conditions.OutcomeRow.new("killed", py.pack(session_agent_outcomes.killed_by_master)), session_conditions.OutcomeRow.new("unknown", py.pack(session_agent_outcomes.released, session_conditions.kill_missed)), session_conditions.OutcomeRow.new("failure", py.pack(session_agent_outcomes.released, session_conditions.failed)), session_conditions.OutcomeRow.new("success", py.pack(session_agent_outcomes.released, session_conditions.went_well)), session_conditions.OutcomeRow.new("unknown", py.pack(session_agent_outcomes.released)), session_conditions.OutcomeRow.new("lost", py.pack(session_agent_outcomes.tunnel_broke)), session_conditions.OutcomeRow.new("lost", py.pack(session_agent_outcomes.unreached)), session_conditions.OutcomeRow.new("lost", py.pack(session_agent_outcomes.silent)), session_conditions.OutcomeRow.new("failure", py.pack(session_agent_outcomes.closed_by_master, session_conditions.failed, session_conditions.no(session_conditions.kill_missed))), session_conditions.OutcomeRow.new("unknown", py.pack(session_agent_outcomes.closed_by_master)), session_conditions.OutcomeRow.new("failure", py.pack(session_agent_outcomes.end_missed, session_conditions.failed, session_conditions.no(session_conditions.kill_missed))), session_conditions.OutcomeRow.new("unknown", py.pack(session_agent_outcomes.end_missed)), session_conditions.OutcomeRow.new("running"))
   session_clock._ENOUGH = 4
   session_clock._GRAINS = py.pack(1000000000, 100000000, 10000000)
-  session_unexplained._NO_COMMANDS = "command_not_captured"
-  session_unexplained.SAYS_WHY = py.frozenset(py.set(py.pack("callback_missing", "callback_not_captured", "clock_backwards", session_unexplained._NO_COMMANDS, "command_unreadable", "gap", "limit_reached", "mid_stream", "one_direction", "pair_unclear", "snap_length", "undecoded_frame")))
+  session_unexplained.SAYS_WHY = py.frozenset(py.set(py.pack("callback_missing", "callback_not_captured", "clock_backwards", "command_unreadable", "gap", "limit_reached", "mid_stream", "one_direction", "pair_unclear", "snap_length", "undecoded_frame")))
   session_unexplained.UNEXPLAINED = py.pack(session_findings.Finding.new("gap", py.pack(session_unexplained.lost_requests), "Requests or responses about the task are missing in the capture: how it ended is not known.", py.pack(session_unexplained.missing_packet)), session_findings.Finding.new("mid_stream", py.pack(session_unexplained.begun_before), "The start of the task is not in the capture, nor all that decides how it ended.", py.pack(session_unexplained.first_packet)), session_findings.Finding.new("gap", py.pack(session_unexplained.end_is_lost), "{name}: more was acknowledged than the capture shows, its end may be among it.", py.pack(session_unexplained.telling_packet)), session_findings.Finding.new("gap", py.pack(session_subjects.no(session_unexplained.without_commands)), "Not all that decides how the task ended is in the capture.", py.pack(session_unexplained.first_packet)))
   session_diagnosis._CONSEQUENCES = py.dict(py.joined(py.pack(py.pack("connection_lost", py.set(py.pack("command_lost_first", "path_mtu")))), py.pack(py.pack("job_failed", py.set(py.pack("command_lost_first")))), py.pack(py.pack("callback_refused", py.set(py.pack("command_lost_first")))), py.pack(py.pack("callback_missing", py.set(py.pack("command_lost_first")))), py.pack(py.pack("retransmissions", py.set(py.pack("connection_lost", "idle_connection_cut", "path_mtu")))), py.pack(py.pack("gap", py.set(py.pack("path_mtu")))), py.pack(py.pack("task_killed", py.set(py.pack("idle_connection_cut", "path_mtu"))))))
   session_timeouts.SIGNAL_CODES = 128
@@ -11353,8 +11353,7 @@ do
       self:undecided_no_more(stream)
       local task, is_unclear = self.pairs:owner(stream, time)
       if task then self.cut:found(task) end
-      task = task or self:lone(stream)
-      task.pair_unclear = is_unclear
+      task = task or self:lone(stream, is_unclear)
       task.port = task.port or stream.server.port
       self:attempt(stream, task)
       stream.handler.may_be_copy = not task.command and next(self.agents.places) ~= nil
@@ -11377,9 +11376,10 @@ do
     end
   end
 
-  --- A task of which only the callback is known.
-  function S:lone(stream)
+  --- A task of which only the callback is known; `is_unclear`: it fits several starts.
+  function S:lone(stream, is_unclear)
     local task = js.new_task(stream.first_packet, stream.start)
+    task.pair_unclear = is_unclear
     task.client, task.port = { ip = stream.server.ip }, stream.server.port
     self:began(stream, task)
     self.joiner:add_lone(task, stream)
@@ -11504,8 +11504,8 @@ do
     else
       local heirs = self.pairs:heirs(chosen, stream)
       if #heirs > 0 then
-        chosen = #heirs == 1 and heirs[1] or self:lone(stream)
-        chosen.port, chosen.pair_unclear = stream.server.port, #heirs > 1
+        chosen = #heirs == 1 and heirs[1] or self:lone(stream, true)
+        chosen.port = stream.server.port
       end
     end
     if chosen ~= task then

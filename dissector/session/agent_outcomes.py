@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dissector.model import Outcome
 from dissector.session.case import Case
-from dissector.session.conditions import OutcomeRow, ended_by_signal, failed, no, went_well
+from dissector.session.conditions import OutcomeRow, failed, kill_missed, no, went_well
 
 
 def start_refused(case: Case) -> bool:
@@ -31,13 +31,6 @@ def kill_unsure(case: Case) -> bool:
     """The response that may have told that the tunnel was broken before was not captured."""
     about = case.facts.agent
     return about is not None and about.kill_unsure
-
-
-def kill_missed(case: Case) -> bool:
-    """The job ended by a signal, and the master may have asked for it: bytes of the exchanges are missing, or the
-    start, which says what a kill names."""
-    about, record = case.facts.agent, case.facts.record
-    return about is not None and (about.missing >= 0 or about.start is None) and ended_by_signal(record)
 
 
 def released(case: Case) -> bool:

@@ -25,8 +25,8 @@ class Attempts(Keeper):
         if chosen.confirmed and chosen.record.callback not in (None, connection):
             chosen = self._lone(connection)  # a task process calls once
         elif heirs := self._unannounced.heirs(chosen, connection):
-            chosen = heirs[0] if len(heirs) == 1 else self._lone(connection)
-            chosen.pair_unclear, chosen.record.callback_port = len(heirs) > 1, connection.server.port
+            chosen = heirs[0] if len(heirs) == 1 else self._lone(connection, is_unclear=True)
+            chosen.record.callback_port = connection.server.port
         if chosen is not facts:
             self._lost_attempt(facts, connection)
             chosen.attempts.append(connection)

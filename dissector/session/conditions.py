@@ -184,9 +184,14 @@ def failed(case: Case) -> bool:
 
 
 def kill_missed(case: Case) -> bool:
-    """The job ended by a signal, and what the capture lacks of the commands may have been the kill."""
-    leaving, facts = _leaving(case), case.facts
-    if leaving is None or not ended_by_signal(facts.record):
+    """The job ended by a signal, and what the capture lacks may have been the kill: of the commands, or of the
+    exchanges with an agent, whose start says what a kill names."""
+    facts, leaving = case.facts, _leaving(case)
+    if not ended_by_signal(facts.record):
+        return False
+    if facts.agent is not None:
+        return facts.agent.missing >= 0 or facts.agent.start is None
+    if leaving is None:
         return False
     is_lost = may_be_killed(facts, leaving.time) or kill_unseen(facts, leaving.time)
     return is_lost or facts.record.command is None

@@ -160,9 +160,10 @@ class Keeper(Teller):
         for facts in self.tunnels.due(self.clock.now):
             self._finish_task(facts)
 
-    def _lone(self, connection: Connection) -> TaskFacts:
-        """A task of which only the callback is known."""
+    def _lone(self, connection: Connection, *, is_unclear: bool = False) -> TaskFacts:
+        """A task of which only the callback is known; ``is_unclear``: it fits several starts."""
         facts = TaskFacts.of_callback(connection)
+        facts.pair_unclear = is_unclear
         self._add_task(facts)
         return facts
 

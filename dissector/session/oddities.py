@@ -171,7 +171,7 @@ class OddBytes:
 
 def cut(odd: OddBytes) -> bool:
     """By the snap length: no loss of the capture.  The sum is told once, so each message is a remark."""
-    return odd.problem.code == "gap" and odd.about.snapped > 0 and odd.about.gaps == 0
+    return odd.problem.code == "gap" and bool(odd.about.snapped) and not odd.about.gaps
 
 
 def lost(odd: OddBytes) -> bool:

@@ -70,7 +70,7 @@ class Timers:
         due = self._next(facts, now)
         if due is None:
             self._due.pop(record, None)
-        elif not now < self._due.get(record, 0) <= due:
+        elif due != self._due.get(record):
             self._due[record] = due
             heappush(self._heap, (due, record.n, facts))
 

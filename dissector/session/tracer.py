@@ -207,7 +207,8 @@ class Tracer(Attempts):
             self._cut.opened(flow, self.under_way.half_known(connection))
         self._early.note(flow)
         flow.handler = sniffer = self.sniffer(connection)
-        self._unreached.opened(connection, is_command=sniffer.is_command_port)
+        if sniffer.is_command_port:
+            self._unreached.opened(connection)
 
     def sniffer(self, connection: Connection, *, is_inside: bool = False) -> Sniffer:
         """What listens to a new connection; ``is_inside``: to what it carries inside of TLS."""
@@ -269,8 +270,7 @@ class Tracer(Attempts):
     def _callback_of(self, connection: Connection) -> Callback:
         """A callback connection, known by its content, on a port that no captured command announced at its SYN."""
         found, is_unclear = self._unannounced.owner(connection)
-        facts = self._cut.found(found) or self._lone(connection)
-        facts.pair_unclear = is_unclear
+        facts = self._cut.found(found) or self._lone(connection, is_unclear=is_unclear)
         facts.record.callback_port = facts.record.callback_port or connection.server.port
         callback = self.attempt(facts, connection)
         callback.may_be_copy = facts.record.command is None and bool(self.tunnels)

@@ -12,15 +12,13 @@ from dissector.session.subjects import no
 from dissector.session.verdict import end_unseen
 from dissector.traffic import Side
 
-#: Says that a kill can not be known of; where more is missing that is told as well.
-_NO_COMMANDS = "command_not_captured"
-#: Codes that say what the capture lacks, or could not be read.
+#: Codes that say what the capture lacks, or could not be read.  ``command_not_captured`` is none of them: it says that
+#: a kill can not be known of, and what else is missing is told as well.
 SAYS_WHY = frozenset(
     {
         "callback_missing",
         "callback_not_captured",
         "clock_backwards",
-        _NO_COMMANDS,
         "command_unreadable",
         "gap",
         "limit_reached",
@@ -109,7 +107,7 @@ UNEXPLAINED: tuple[Finding[Unexplained], ...] = (
 def why(case: Case, found: list[Problem]) -> Iterator[Problem]:
     """The reason for an ``unknown`` for which none of ``found`` is one."""
     record = case.facts.record
-    is_told = any(problem.code in SAYS_WHY and problem.code != _NO_COMMANDS for problem in found)
+    is_told = any(problem.code in SAYS_WHY for problem in found)
     if record.outcome is not Outcome.UNKNOWN or is_told:
         return
     unseen = [one for one in (record.callback, record.command) if one is not None and end_unseen(one)]

@@ -29,9 +29,9 @@ class Unreached:
     def __contains__(self, connection: Connection) -> bool:
         return connection in self._waiting
 
-    def opened(self, connection: Connection, *, is_command: bool = True) -> None:
-        """A connection begins; ``is_command``: to a command port."""
-        if is_command and not connection.mid_stream:
+    def opened(self, connection: Connection) -> None:
+        """A connection to a command port begins."""
+        if not connection.mid_stream:
             _add(self._silent, connection)
 
     def forget(self, connection: Connection) -> None:

@@ -95,7 +95,7 @@ def _name(data: bytes, name: _Element) -> str:
 
 def _text(data: bytes, value: _Element) -> str:
     encoding = "utf-16-be" if value.tag == _WIDE else "utf-8"
-    return data[value.start : min(value.end, value.start + 4 * _LONGEST)].decode(encoding, "replace")[:_LONGEST]
+    return data[value.start : value.end].decode(encoding, "replace")[:_LONGEST]
 
 
 def _time(data: bytes, value: _Element) -> int | None:

@@ -61,10 +61,6 @@ class _Kind(NamedTuple):
     command: Command | None
     operation: Operation | None
 
-    @property
-    def is_request(self) -> bool:
-        return self.operation is not None and self.message_class is not MessageClass.ANSWER
-
 
 _KINDS: dict[type, _Kind] = {
     m.CreateInstance: _Kind(MessageClass.SESSION, Command.CREATE_INSTANCE, Operation.CREATE_INSTANCE),
@@ -85,7 +81,11 @@ _KINDS: dict[type, _Kind] = {
 }
 
 #: What most requests leave pending, whatever is in them.
-_PENDING = {of: Pending(kind.operation, 0) for of, kind in _KINDS.items() if kind.operation and kind.is_request}
+_PENDING = {
+    of: Pending(kind.operation, 0)
+    for of, kind in _KINDS.items()
+    if kind.operation and kind.message_class is not MessageClass.ANSWER
+}
 
 
 #: Of an invoke, class up to flags; of a call, class up to its name's length; and how no arguments are written.

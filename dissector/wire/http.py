@@ -10,7 +10,7 @@ from typing import NamedTuple
 from dissector.limits import MAX_DOCUMENT, MAX_INFLATED, MAX_INFLATION
 from dissector.numbers import count, hexadecimal
 
-_HEAD_END = re.compile(rb"\r?\n\r?\n")
+_HEAD_END = re.compile(rb"\n\r?\n")  # no more than that: the search goes from one line feed to the next
 #: The digits are all there are, or a line without an end would be tried from each of them.
 _CHUNK = re.compile(rb"[ \t]*([0-9A-Fa-f]+)(?![0-9A-Fa-f])[^\r\n]*\r?\n")
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
@@ -75,12 +75,8 @@ def text_of(head: bytes, body: bytes, content_type: str | None) -> str:
 
 def split_http(data: bytes) -> HttpParts:
     """Takes a message apart; never raises.  One whose head has no end is all head."""
-    at = data.find(b"\r\n\r\n")
-    if at >= 0 and data.find(b"\n\r\n") == at + 1 and data.find(b"\n\n", 0, at) < 0:  # as nearly all have it
-        head, sent = data[:at], data[at + 4 :]
-    else:
-        end = _HEAD_END.search(data)
-        head, sent = (data[: end.start()], data[end.end() :]) if end is not None else (data, b"")
+    end = _HEAD_END.search(data)
+    head, sent = (data[: end.start()].removesuffix(b"\r"), data[end.end() :]) if end is not None else (data, b"")
     lower = head.lower()
     if b"\ntransfer-encoding" not in lower and b"\ncontent-encoding" not in lower:
         return HttpParts(head, lower, sent, PLAIN)

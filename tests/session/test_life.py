@@ -184,6 +184,7 @@ def a_close_comes_once_more() -> None:
     found, (known,) = judged(commanded((0, START), (1, STARTED), (0, CLOSE), (1, OK), (0, CLOSE), (1, OK)))
     assert found.problem("out_of_turn").summary == "There was a close when the task was closed."
     assert found.problem("out_of_turn").packets == (12,)
+    assert found.problem("out_of_turn").connection is known.record.command
     assert known.life.command is CommandState.CLOSED
 
 

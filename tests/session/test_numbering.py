@@ -51,6 +51,16 @@ def test_of_tasks_with_one_first_packet_the_one_that_was_recognised_first_is_fir
     assert [one.n for one in tasks] == [1, 2, 3]
 
 
+def test_what_was_said_of_a_task_that_is_another_one_is_said_of_that() -> None:
+    sequencer, one, other, third = Sequencer(), task(1), task(2), task(3)
+    said = [remark(one), remark(third), remark(None), remark(one)]
+    sequencer.emit(third)
+    for event in said:
+        sequencer.emit(event)
+    sequencer.replace(one, other)
+    assert [event.task for event in said] == [other, third, None, other]
+
+
 def test_a_connection_that_is_nobody_s_holds_nothing_back_any_more() -> None:
     sequencer, foreign = Sequencer(), connection(1)
     sequencer.opened(foreign)

@@ -12,7 +12,7 @@ from dissector.limits import MAX_EVIDENCE
 from dissector.model import Endpoint, Mark, Outcome, Problem, Role, Severity
 from dissector.session.capture_notes import CaptureNotes
 from dissector.session.case import Case
-from dissector.session.oddities import frames, numbers, of_stream
+from dissector.session.oddities import OddBytes, cut, frames, numbers, of_stream
 from dissector.session.quality import address, capture, doubts
 from dissector.session.task import TaskFacts
 from dissector.traffic import Fragment, Packet, Side, StreamProblem
@@ -377,3 +377,12 @@ def test_how_many_of_each_are_kept_as_evidence(number: int) -> None:
     found = list(notes.problems())
     assert [len(problem.packets) for problem in found] == [MAX_EVIDENCE] * 5
     assert [problem.summary.split()[0] for problem in found] == [str(number)] * 3 + ["The", str(number)]
+
+
+@pytest.mark.parametrize(
+    ("code", "snapped", "gaps", "is_cut"),
+    [("gap", 1, 0, True), ("gap", 0, 0, False), ("gap", 1, 1, False), ("", 1, 0, False), ("mid_stream", 1, 0, False)],
+)
+def test_what_the_snap_length_cut_off_is_no_loss(code: str, snapped: int, gaps: int, is_cut: bool) -> None:
+    about = connection(snapped=snapped, gaps=gaps)
+    assert cut(OddBytes(about, StreamProblem(code, HERE, 0, 1, 0, ""))) is is_cut

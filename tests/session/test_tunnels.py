@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any, cast
+
+import parts
 import pytest
 from agent_kit import (
     AGENT,
@@ -32,6 +36,7 @@ from kit import CLIENT, Found, packets_of, trace
 from dissector.limits import MAX_PENDING_COMMANDS
 from dissector.model import Exchange, Outcome, Task
 from dissector.session.tracer import Tracer
+from dissector.session.tunnels import Tunnels
 
 LINES = st.lists(st.integers(0, 3), min_size=1, max_size=8)
 PLACES = st.frozensets(st.integers(0, len(bodies()) - 1), max_size=4)
@@ -371,3 +376,14 @@ def test_going_on_twice_counts_once() -> None:
     task = only(pool.end())
     assert task.counts.messages == 8
     assert codes(task) == ["request_repeated"]
+
+
+def test_another_leg_of_a_task_has_the_tunnel_s_secret_or_the_same_object() -> None:
+    tunnels, leg, message = Tunnels(cast("Any", None)), parts.facts(), parts.message(0)
+    by_secret, by_instance = parts.facts(), parts.facts()
+    tunnels._known.by_secret.update({one: cast("Any", SimpleNamespace(facts=by_secret)) for one in ("secret", "***")})
+    tunnels._known.by_instance[7] = cast("Any", SimpleNamespace(facts=by_instance))
+    found = []
+    for leg.token, leg.instance in (("secret", 7), ("***", None), (None, 7), ("other", 7), (None, 8)):
+        found.append(tunnels.original(leg, message))
+    assert found == [by_secret, None, by_instance, by_instance, None]

@@ -56,10 +56,13 @@ def test_whatever_else_is_missing() -> None:
 
 @pytest.mark.parametrize("code", sorted(SAYS_WHY))
 def test_a_problem_that_says_why_is_enough(code: str) -> None:
+    assert told(unknown(), [problem(code, "", [], None)]) == []
+
+
+def test_without_commands_a_kill_can_not_be_known_of() -> None:
     made = unknown()
-    if code == "command_not_captured":
-        made.record.command = None
-    assert told(made, [problem(code, "", [], None)]) == []
+    made.record.command = None
+    assert told(made) == []
 
 
 def test_where_more_than_the_commands_is_missing_that_is_told_too() -> None:

@@ -41,6 +41,12 @@ def test_every_switch_refuses_what_it_does_not_know() -> None:
     assert all(isinstance(sc, g.Fork) and isinstance(sc.default, g.Unknown) for sc in switches)
 
 
+def test_the_top_bit_of_an_hresult_says_that_it_failed() -> None:
+    results = [c.Container(hresult=number) for number in (0x7FFF_FFFF, 0x8000_0000)]
+    assert [g.OK(one) for one in results] == [True, False]
+    assert [g.FAILED(one) for one in results] == [False, True]
+
+
 def test_nothing_is_greedy_but_trailing_bytes_and_the_inside_of_texts() -> None:
     assert not [sc for sc in ALL if isinstance(sc, (c.GreedyRange, c.RepeatUntil, c.Select, c.LazyBound))]
     owners = [sc for sc in ALL if sc.__dict__.get("subcon") is c.GreedyBytes]

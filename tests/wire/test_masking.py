@@ -294,6 +294,16 @@ def test_requests_for_secrets() -> None:
     assert not SHOWN.asks_for_secret(call(bstr("db_password")))
 
 
+def test_an_answer_is_no_secret_because_its_request_has_one() -> None:
+    connection = Connection(Endpoint("10.0.0.1", 1), Endpoint("10.0.0.2", 2), 0, 1)
+    for argument, is_secret in (("password=x", False), ("password", True)):
+        body = call(bstr(argument))
+        request = Message(1, connection, 0, (1,), True, "request", None, body, encode(body), 0)
+        answer = Message(2, connection, 0, (2,), False, "answer", None, m.EmptyAnswer(), b"", 0)
+        answer.request = request
+        assert MASKED.is_secret(answer) is is_secret
+
+
 def test_documents() -> None:
     masked = MASKED.body(parse_command(b'<param name="db_password" value="x"/>'))
     assert masked.text == '<param name="db_password" value="***"/>'

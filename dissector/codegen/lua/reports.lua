@@ -78,8 +78,8 @@ do
     else
       local heirs = self.pairs:heirs(chosen, stream)
       if #heirs > 0 then
-        chosen = #heirs == 1 and heirs[1] or self:lone(stream)
-        chosen.port, chosen.pair_unclear = stream.server.port, #heirs > 1
+        chosen = #heirs == 1 and heirs[1] or self:lone(stream, true)
+        chosen.port = stream.server.port
       end
     end
     if chosen ~= task then

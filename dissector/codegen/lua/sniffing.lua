@@ -78,8 +78,7 @@ do
       self:undecided_no_more(stream)
       local task, is_unclear = self.pairs:owner(stream, time)
       if task then self.cut:found(task) end
-      task = task or self:lone(stream)
-      task.pair_unclear = is_unclear
+      task = task or self:lone(stream, is_unclear)
       task.port = task.port or stream.server.port
       self:attempt(stream, task)
       stream.handler.may_be_copy = not task.command and next(self.agents.places) ~= nil
@@ -102,9 +101,10 @@ do
     end
   end
 
-  --- A task of which only the callback is known.
-  function S:lone(stream)
+  --- A task of which only the callback is known; `is_unclear`: it fits several starts.
+  function S:lone(stream, is_unclear)
     local task = js.new_task(stream.first_packet, stream.start)
+    task.pair_unclear = is_unclear
     task.client, task.port = { ip = stream.server.ip }, stream.server.port
     self:began(stream, task)
     self.joiner:add_lone(task, stream)
