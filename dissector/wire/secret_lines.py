@@ -10,6 +10,8 @@ from dissector.wire.secret_rules import NAMES, NO_SECRET, QUOTE, SecretShape
 #: What is compared: "$PASSWORD", %PASSWORD%, $env:PW, a variable of that name.
 _VARIABLE = rf"[\"']?[$%]?(?:\{{|env:)?\w{{0,32}}(?:{NAMES})\w{{0,32}}[}}%]?[\"']?"
 _CASE = rf"(?<![\w-])case[ \t]{{1,8}}{_VARIABLE}[ \t]{{1,8}}in[ \t\r\n]{{1,32}}"
+#: Between branches: a line of comment too.
+_LINES = r"[ \t\r\n]{0,32}(?:#[^\n]{0,200}\n[ \t\r\n]{0,32})?"
 #: Its name without what marks it as a variable.
 _NAME = rf"\w{{0,32}}(?:{NAMES})\w{{0,32}}"
 _BLANKS = r"[ \t\r\n]{1,8}"
@@ -55,7 +57,7 @@ LINES: tuple[SecretShape, ...] = (
     # case "$PW" in X) ...; the second branch, the third and the fourth.
     SecretShape("case", _CASE + _BRANCH),
     *(
-        SecretShape("case", rf"{_CASE}(?:[^)]{{1,400}}\)[^)]{{0,1000}}?;;[ \t\r\n]{{0,32}}){{{more}}}{_BRANCH}")
+        SecretShape("case", rf"{_CASE}(?:[^)\n;]{{1,400}}\)[^)]{{0,1000}}?;;{_LINES}){{{more}}}{_BRANCH}")
         for more in (1, 2, 3)
     ),
     SecretShape(
