@@ -49,6 +49,8 @@ def index(
     :raises UsageError: nothing can be read, or the dataset is made in another way
     :raises ToolError: see ``done_units``
     """
+    if dataset.name.startswith("memory://") and (jobs > 1 or cluster is not None):
+        raise UsageError(f"{dataset.name}: every process has a memory of its own: --jobs 1")
     done = Indexed()
     with dataset.locked():
         if dataset.is_new:

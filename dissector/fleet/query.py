@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from dissector.errors import ToolError, UsageError
 from dissector.fleet.dataset import Dataset
 from dissector.fleet.views import BRIEFS, of_files, quoted
+from dissector.sources.remote import tells_times
 
 try:
     import duckdb
@@ -92,7 +93,7 @@ def _connected(dataset: Dataset, sql: str) -> Any:
     duck = duckdb.connect(":memory:", config=_CONFIG)
     allowed = quoted(path for files in views.values() for path in files or ())
     if dataset.storage.system is not None:
-        duck.register_filesystem(dataset.storage.system)
+        duck.register_filesystem(_asked_for_times(dataset))
     duck.execute(f"SET allowed_paths = {allowed}")
     duck.execute("SET temp_directory = ''")
     duck.execute("SET enable_external_access = false")
@@ -100,6 +101,15 @@ def _connected(dataset: Dataset, sql: str) -> Any:
         duck.execute(f"CREATE VIEW {table} AS {BRIEFS[table].sql if files is None else of_files(table, files)}")
     duck.execute("SET lock_configuration = true")
     return duck
+
+
+def _asked_for_times(dataset: Dataset) -> Any:
+    """:raises UsageError: its file system does not say when a file was written, and DuckDB does not do without"""
+    system = dataset.storage.system
+    if not tells_times(system):
+        reason = f"{dataset.name.partition(':')[0]} does not say when files were written"
+        raise UsageError(f"{dataset.name}: {reason}, so copy the dataset to a folder")
+    return system
 
 
 def _views(dataset: Dataset, sql: str) -> dict[str, list[str] | None]:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, NamedTuple, TypeVar
 
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_URL = re.compile(r"(?P<caches>(?:[A-Za-z][A-Za-z0-9+.-]*::)*)[A-Za-z][A-Za-z0-9+.-]*://")
 #: Bytes that are asked for at once.
 _BLOCK = 1 << 20
 #: Characters of what a library says.
@@ -38,6 +38,11 @@ def alone(url: str) -> str:
     return url.partition("::")[0] if is_remote(url) else url
 
 
+def tells_times(system: Any) -> bool:
+    """It says when a file was written."""
+    return type(system).modified is not _fsspec().AbstractFileSystem.modified
+
+
 class RemoteFile(NamedTuple):
     """A file or folder: the file system, how it calls it, and what it lies in (``::file:///x.zip``)."""
 
@@ -47,7 +52,9 @@ class RemoteFile(NamedTuple):
 
     @classmethod
     def at(cls, url: str) -> RemoteFile:
-        """:raises OSError: no file system of this kind"""
+        """:raises OSError: no file system of this kind, or a cache in front of one"""
+        if (found := _URL.match(url)) is not None and found["caches"]:
+            raise OSError(0, f"a cache in front of a URL is of no use: name {url[found.end('caches') :]}")
         _, mark, around = url.partition("::")
         system, path = _plainly(lambda: _fsspec().core.url_to_fs(url))
         return cls(system, path, mark + around)
@@ -142,7 +149,7 @@ class RemoteFile(NamedTuple):
 class _RawFile(io.RawIOBase):
     def __init__(self, remote: RemoteFile) -> None:
         self._file: Any = _plainly(lambda: remote.system.open(remote.path, "rb"))
-        self._name = remote.url
+        self._system = remote.system  # that of a zip file closes it where nobody holds it any more
 
     def readable(self) -> bool:
         return True

@@ -122,6 +122,38 @@ def test_a_dataset_of_an_object_store_is_asked(store: Any, made: tuple[Path, lis
     assert (lost.exit_code, lost.stdout, len(lost.stderr.splitlines())) == (2, "", 1), lost.stderr
 
 
+def test_what_can_not_be_asked_says_so(tmp_path: Path) -> None:
+    """DuckDB wants to know when a file was written."""
+    indexed(tmp_path / "a" / "out", str(CAPTURES / "engine_shell_ok.pcap"))
+    shutil.make_archive(str(tmp_path / "x"), "zip", tmp_path / "a")
+    done = run("query", f"zip://out::file://{tmp_path}/x.zip", "SELECT job FROM tasks")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "zip does not say when files were written, so copy the dataset to a folder" in done.stderr
+
+
+@pytest.mark.parametrize("cache", ["simplecache::", "filecache::dir::"])
+def test_a_cache_in_front_of_a_url_is_refused(cache: str, tmp_path: Path) -> None:
+    """It is no name of a folder here."""
+    url, capture = f"file://{tmp_path}/out", f"file://{CAPTURES}/engine_shell_ok.pcap"
+    for arguments in (("index", cache + url, capture), ("index", url, cache + capture), ("query", cache + url, "days")):
+        done = run(*arguments)
+        assert (done.exit_code, done.stdout) == (2, ""), arguments
+        assert "a cache in front of a URL is of no use: name file://" in done.stderr
+    assert list(tmp_path.glob("*/*.jsonl")) == []
+
+
+@pytest.mark.usefixtures("store")
+def test_memory_is_of_one_process() -> None:
+    capture = CAPTURES / "engine_shell_ok.pcap"
+    for option in (("--jobs", "2"), ("--dask", "tcp://127.0.0.1:1")):
+        done = run("index", "memory://x", capture, *option)
+        assert (done.exit_code, done.stderr) == (
+            2,
+            "jstrace: memory:///x: every process has a memory of its own: --jobs 1\n",
+        )
+    assert run("index", "memory://x", capture, "--jobs", "1").exit_code == 0
+
+
 def halves(folder: Path) -> tuple[list[str], list[str]]:
     """Captures of an archive: all but the last of each point, and all."""
     captures = sorted(folder.rglob("*.pcap"))
