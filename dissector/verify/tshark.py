@@ -27,7 +27,8 @@ _MASKED = "jobscheduler.show_secrets:FALSE"
 _TABLE = "jobscheduler.task_table:TRUE"
 #: What tshark says on standard error although all is well, or that Python says as well.
 _HARMLESS = ("Running as user", "This could be dangerous", "appears to have been cut short in the middle of a packet")
-_CUT_SHORT = 2
+#: Of a file that ends inside of a packet: tshark up to 4.4, and 4.6.
+_CUT_SHORT = 2, 14
 _MAX_COMPLAINTS = 8
 
 
@@ -70,13 +71,13 @@ class Tshark:
                 yield from pdml.read(process.stdout)
                 status = process.wait()
             except ExpatError:
-                self._check(complaints, process.wait())
+                self._check(capture, complaints, process.wait())
                 raise ToolError(f"{self.program}: its output is no XML") from None
             finally:
                 process.kill()
                 process.wait()
                 process.stdout.close()
-            self._check(complaints, status)
+            self._check(capture, complaints, status)
 
     def _start(self, command: list[str], home: str, complaints: IO[bytes]) -> subprocess.Popen[bytes]:
         """With an empty home: a plugin installed there would be a second one, and preferences could change anything."""
@@ -93,7 +94,7 @@ class Tshark:
         except OSError as error:
             raise ToolError(f"{self.program}: {error.strerror}; it comes with Wireshark (package tshark)") from None
 
-    def _check(self, complaints: IO[bytes], status: int) -> None:
+    def _check(self, capture: str, complaints: IO[bytes], status: int) -> None:
         complaints.seek(0)
         lines = complaints.read(65_536).decode("utf-8", errors="replace").splitlines()
         serious = [line.strip() for line in lines if line.strip() and not any(word in line for word in _HARMLESS)]
@@ -102,8 +103,8 @@ class Tshark:
         if serious:
             raise ToolError("; ".join(serious[:_MAX_COMPLAINTS]))
         cut_short = any(_HARMLESS[-1] in line for line in lines)
-        if status and not (status == _CUT_SHORT and cut_short):
-            raise ToolError(f"{self.program} ended with status {status}")
+        if status and not (status in _CUT_SHORT and cut_short):
+            raise ToolError(f"{capture}: {self.program} ended with status {status}")
 
 
 @lru_cache(maxsize=1)

@@ -35,6 +35,23 @@ def changed(tmp_path: Path, old: str, new: str) -> Path:
 # --- the command ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("program", TSHARKS)
+def test_a_file_that_ends_inside_of_a_packet(program: str, jstrace: Command, tmp_path: Path) -> None:
+    """As a killed tcpdump leaves it; each tshark ends with a status of its own."""
+    path = tmp_path / "cut.pcap"
+    path.write_bytes((ROOT / "captures" / "engine_shell_ok.pcap").read_bytes()[:-9])
+    result = jstrace("verify", path, "--tshark", program)
+    assert (result.exit_code, result.stderr) == (0, "")
+
+
+def test_a_tshark_that_dies_is_named_with_the_file(jstrace: Command, tmp_path: Path) -> None:
+    program = tmp_path / "tshark"
+    program.write_text("#!/bin/sh\necho '<?xml version=\"1.0\"?><pdml/>'\nexit 14\n", encoding="utf-8")
+    program.chmod(0o755)
+    result = jstrace("verify", CAPTURE, "--tshark", program)
+    assert (result.exit_code, result.stderr) == (2, f"jstrace: {CAPTURE}: {program} ended with status 14\n")
+
+
 def test_equal(jstrace: Command) -> None:
     result = jstrace("verify", CAPTURE, "-2")
     assert (result.exit_code, result.stderr) == (0, "")
