@@ -149,7 +149,7 @@ def test_somebody_is_told(folder: Path) -> None:
 #: A mount namespace with the sockets of systemd in a folder, and standard output that "goes to the journal".
 _SERVICE = """
 mount --bind "$1" /run; shift
-JOURNAL_STREAM=$(stat -L -c %d:%i /proc/$$/fd/1) NOTIFY_SOCKET=/run/notify WATCHDOG_USEC=500000 exec "$@"
+JOURNAL_STREAM=$(stat -L -c %d:%i /proc/$$/fd/1) NOTIFY_SOCKET=/run/notify WATCHDOG_USEC=20000000 exec "$@"
 """
 
 
