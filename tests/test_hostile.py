@@ -127,7 +127,7 @@ def invoke_with(argument: bytes) -> bytes:
     return b"O" + bytes(8) + b"I" + bytes(4 + 16 + 4) + struct.pack(">III", 1, 1, 0) + argument
 
 
-@pytest.mark.parametrize("depth", [1_000, 700_000])
+@pytest.mark.parametrize("depth", [1_000, pytest.param(700_000, marks=pytest.mark.dear)])
 def test_nested_variants(depth: int, tmp_path: Path, trace: Trace) -> None:
     """Up to 14 MB of arrays in arrays: refused at the cap of depth, and the next frame is found."""
     network = Network()

@@ -115,21 +115,16 @@ def test_every_name_is_there() -> None:
         jstrace.tarce  # type: ignore[attr-defined]  # noqa: B018  just to ask for it
 
 
-def _checked(script: str, tmp_path: Path, *options: str) -> subprocess.CompletedProcess[str]:
+def test_a_script_is_typed_throughout_and_mistakes_are_found(tmp_path: Path) -> None:
+    """One run of mypy looks at both."""
     mypy = pytest.importorskip("mypy").__name__
-    path = tmp_path / "script.py"
-    path.write_text(script, encoding="utf-8")
-    return subprocess.run(
-        [sys.executable, "-m", mypy, "--strict", "--config-file", "", "--cache-dir", tmp_path / "c", *options, path],
+    (tmp_path / "script.py").write_text(SCRIPT, encoding="utf-8")
+    (tmp_path / "wrong.py").write_text(WRONG, encoding="utf-8")
+    strict = "--strict", "--config-file", "", "--disallow-any-expr", "--follow-imports", "silent"
+    done = subprocess.run(
+        [sys.executable, "-m", mypy, *strict, "--cache-dir", tmp_path / "c", "script.py", "wrong.py"],
         capture_output=True, text=True, check=False, cwd=tmp_path, env={"MYPYPATH": str(ROOT), "PATH": ""},
     )  # fmt: skip
-
-
-def test_a_script_is_typed_throughout(tmp_path: Path) -> None:
-    done = _checked(SCRIPT, tmp_path, "--disallow-any-expr", "--follow-imports", "silent")
-    assert done.stdout.startswith("Success"), done.stdout
-
-
-def test_a_type_checker_finds_mistakes(tmp_path: Path) -> None:
-    done = _checked(WRONG, tmp_path, "--follow-imports", "silent")
-    assert [line.split(":")[1] for line in done.stdout.splitlines() if "error" in line.split(": ")[1:2]] == list("5678")
+    found = [line.split(":")[:2] for line in done.stdout.splitlines() if "error" in line.split(": ")[1:2]]
+    assert {file for file, _ in found} == {"wrong.py"}, done.stdout
+    assert sorted({line for _, line in found}) == list("5678")
