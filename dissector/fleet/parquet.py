@@ -27,6 +27,8 @@ _ROWS, _CHARACTERS = 8_192, 4 << 20
 #: Days of one table that are written at once; tasks end about in the order in which they begin.
 _DAYS = 3
 _BLOCK = 1 << 20
+#: Of zstd.  Files are small, so it costs next to nothing beside tracing.
+_LEVEL = 19
 _SCALARS = {
     "VARCHAR": pyarrow.string(),
     "JSON": pyarrow.string(),
@@ -55,9 +57,10 @@ def schema(table: str) -> Any:
 
 
 def _stepping(table: str) -> dict[str, str]:
-    """Columns that grow from row to row, about: what they grow by is short."""
+    """Columns that grow from row to row, about, or fall as systems and schedulers choose ports: the steps are short."""
     names = [column.name for column in TABLES[table] if column.kind.word == TIME or "packet" in column.name]
-    return {name: "DELTA_BINARY_PACKED" for name in names if name != "packets"}
+    ports = [path for column in TABLES[table] for path in _leaves(column.kind, column.name) if path.endswith(".port")]
+    return {name: "DELTA_BINARY_PACKED" for name in (*names, *ports) if name != "packets"}
 
 
 def _leaves(kind: ColumnKind, path: str) -> Iterator[str]:
@@ -127,7 +130,7 @@ class _DayFile:
             path,
             self._schema,
             compression="zstd",
-            compression_level=9,
+            compression_level=_LEVEL,
             write_statistics=[BEGINS[table]],
             use_dictionary=_repeating(table),
             column_encoding=_stepping(table),
@@ -215,7 +218,7 @@ def write_brief(path: Path, readers: Sequence[Any]) -> int:
         path,
         columns.with_metadata({"jstrace": SCHEMA}),
         compression="zstd",
-        compression_level=9,
+        compression_level=_LEVEL,
         write_statistics=False,
         use_dictionary=repeating,
         column_encoding=dict.fromkeys(stepping, "DELTA_BINARY_PACKED"),
