@@ -47,7 +47,7 @@ _ROOTS: dict[str, tuple[str, ...]] = {
     "session.silence": ("Silence",),
     "stream.direction": ("_TWICE_WITHOUT_ID", "_OVERHEAD", "KEPT"),
     "stream.sequence": ("HALF", "LARGEST_WINDOW", "NEAR", "TWICE"),
-    "stream.framing": ("_HEAD",),
+    "stream.framing": ("_HEAD", "_SHORTEST_ANSWER", "_SHORTEST_REQUEST"),
     "stream.ip": ("FRAGMENT", "AUTHENTICATION"),
     "session.detect": ("_EPHEMERAL", "_START_ALONE"),
     "stream.reassembly": ("_SHUFFLED",),

@@ -4,6 +4,8 @@ do
   local limits, say = js.limits, js.python.stream_wrong_bytes
   local MOST_DECODED = limits.decoded
   local HEAD = js.python.stream_framing._HEAD  -- bytes that are kept of a message that is too long to be decoded
+  local SHORTEST_REQUEST = js.python.stream_framing._SHORTEST_REQUEST
+  local SHORTEST_ANSWER = js.python.stream_framing._SHORTEST_ANSWER
   local CLASSES = { [0x53] = true, [0x4F] = true, [0x41] = true, [0x45] = true, [0x4B] = true }
   local COMMANDS = {
     [0x53] = { [0x43] = true },
@@ -17,15 +19,24 @@ do
     return length < 2147483648 and length or length - 4294967296
   end
 
-  --- True when a frame may begin at `start`: a possible length, a known class, and for a request a known command.
+  --- True when a frame may begin at `start`: a possible length, a known class, and a body that can begin so.
   local function plausible(data, start)
     if #data - start <= 4 then return false end
     local length, class = length_at(data, start), byte(data, start + 5)
     if length <= 0 or length > limits.message or not CLASSES[class] then return false end
     local commands = COMMANDS[class]
-    if not commands then return class ~= 0x4B or length == 1 end
-    local command = byte(data, start + 14)
-    return length >= 10 and (command == nil or commands[command] == true)
+    if commands then
+      local command = byte(data, start + 14)
+      return length >= SHORTEST_REQUEST and (command == nil or commands[command] == true)
+    end
+    if length == 1 or class == 0x4B then return length == 1 end
+    if length < SHORTEST_ANSWER then return false end
+    if class == 0x41 then
+      local first = byte(data, start + 6) or 0  -- of its hresult
+      return first == 0 or first >= 0x80
+    end
+    local size = #data - start >= 9 and length_at(data, start + 5) or 0  -- of an error's first string
+    return size >= 0 and size <= length - SHORTEST_ANSWER
   end
   js.plausible_frame = plausible
 
