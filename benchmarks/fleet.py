@@ -69,12 +69,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     shutil.rmtree(folder, ignore_errors=True)
     captures = folder / "captures"
     played = make(captures, size)
-    files = [path.stat().st_size for path in captures.rglob("*.pcap")]
-    print(f"{len(played):,} tasks in {len(files):,} captures of {size.hosts} hosts, {sum(files):,} bytes")
+    sizes = [path.stat().st_size for path in captures.rglob("*.pcap")]
+    print(f"{len(played):,} tasks in {len(sizes):,} captures of {size.hosts} hosts, {sum(sizes):,} bytes")
     if chosen.dask:
         _by_a_cluster(figures, folder, captures)
     else:
         _by_this_machine(figures, folder, captures, chosen.rounds)
+        _size(figures, folder / "jobs2", sum(sizes))
     _as_listed(figures, folder / "jobs2", played)
     if not chosen.dask:
         _ask(figures, folder / "jobs2")
@@ -116,8 +117,6 @@ def _by_this_machine(figures: Figures, folder: Path, captures: Path, rounds: int
     out = folder / "jobs2"
     took, done = _indexed(out, captures, 2)
     figures.add("indexing again", f"{took:.2f} s", f"< {AGAIN:.0f} s", took < AGAIN and not done.captures)
-    files = captures.rglob("*.pcap")
-    _size(figures, out, sum(path.stat().st_size for path in files))
 
 
 def _as_listed(figures: Figures, out: Path, played: Sequence[Played]) -> None:

@@ -98,16 +98,14 @@ class Beside:
 
     def _moved(self, reader: CaptureReader, place: CapturePoint) -> Generator[Block, None, None]:
         """The blocks of a place with corrected times."""
-        corrected, find_runs = correction(place), self._find_runs
-        if corrected is None:
-            yield from reader.blocks(find_runs, prefetch=self._prefetch)
-            return
+        corrected = correction(place)
 
         def prepare(block: Block) -> None:
-            corrected(block)
-            find_runs(block)
+            if corrected is not None:
+                corrected(block)
+            self._find_runs(block)
 
-        if len(reader.infos) == 1:
+        if corrected is None or len(reader.infos) == 1:
             yield from reader.blocks(prepare, prefetch=self._prefetch)
             return
         # Files of one place are merged by their own times.

@@ -2723,13 +2723,14 @@ do
   end
   session_conditions.kill_missed = function(case)
     local facts, leaving, is_lost
-    facts, leaving = case.facts, session_conditions._leaving(case)
+    facts = case.facts
     if not session_conditions.ended_by_signal(facts.record) then
       do return false end
     end
     if (facts.agent ~= nil) then
       do return ((facts.agent.missing >= 0) or (facts.agent.start == nil)) end
     end
+    leaving = session_conditions._leaving(case)
     if (leaving == nil) then
       do return false end
     end

@@ -186,11 +186,12 @@ def failed(case: Case) -> bool:
 def kill_missed(case: Case) -> bool:
     """The job ended by a signal, and what the capture lacks may have been the kill: of the commands, or of the
     exchanges with an agent, whose start says what a kill names."""
-    facts, leaving = case.facts, _leaving(case)
+    facts = case.facts
     if not ended_by_signal(facts.record):
         return False
     if facts.agent is not None:
         return facts.agent.missing >= 0 or facts.agent.start is None
+    leaving = _leaving(case)
     if leaving is None:
         return False
     is_lost = may_be_killed(facts, leaving.time) or kill_unseen(facts, leaving.time)

@@ -4,18 +4,21 @@ the same in both orders and however wrong the remote side's clock is."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 from test_faults import EXPECTED, FAULTS
+from test_places import written
 
 from dissector.model import Event, Problem, Severity, Task
 from dissector.reading import Reading
 from dissector.sources import capture, prefetch
 from dissector.sources.capture import CaptureReader
 from dissector.sources.formats import Pcap
+from dissector.traffic import Packet
 
 SECOND = 1_000_000_000
 MILLISECOND = 1_000_000
@@ -147,12 +150,16 @@ def test_same_where_other_processes_read_ahead(
 def test_same_where_files_of_one_place_overlap(remote_side: Callable[[str, str], Path], tmp_path: Path) -> None:
     """Packets of two queues of the remote's network card, a file each."""
     client, remote = FAULTS / "20_late_callback.c.pcap", remote_side("20_late_callback", "1.5 s, -50 ppm")
-    queues, packets = [tmp_path / remote.name, tmp_path / "queue1.pcap"], list(CaptureReader([remote]))
-    for number, path in enumerate(queues):
-        form = Pcap()
-        parts = [form.begin(), *(form.packet(*one[1:4], one.wire_length) for one in packets[number::2]), form.end()]
-        path.write_bytes(b"".join(parts))
+    queues = [
+        written(tmp_path / name, remote, partial(_queued, number))
+        for number, name in enumerate((remote.name, "queue1.pcap"))
+    ]
     assert _codes_and_times(read(client, *queues)) == _codes_and_times(read(client, remote))
+
+
+def _queued(number: int, packet: Packet) -> Packet | None:
+    """The packet, where it is in this one of two queues."""
+    return packet if packet.number % 2 == number else None
 
 
 def _codes_and_times(events: list[Event]) -> list[object]:
