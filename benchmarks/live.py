@@ -10,7 +10,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,10 +81,14 @@ def peers_of(tasks: int, rate: float, *options: str) -> list[str]:
             "--parallel", "500", "-q", *options]  # fmt: skip
 
 
+#: Where the peers are.
+ON_LOOPBACK = ("lo", "--command-port", str(PORT), *_CALLBACKS)
+
+
 @contextmanager
-def started(out: IO[bytes], *options: str) -> Iterator[subprocess.Popen[str]]:
+def started(out: IO[bytes], *options: str, where: Sequence[str] = ON_LOOPBACK) -> Iterator[subprocess.Popen[str]]:
     """``jstrace live`` that captures already."""
-    command = [*_JSTRACE, "live", "lo", "--command-port", str(PORT), *_CALLBACKS, "--format", "jsonl", *options]
+    command = [*_JSTRACE, "live", *where, "--format", "jsonl", *options]
     with ExitStack() as stack:
         said = stack.enter_context(TemporaryFile("w+"))
         live = stack.enter_context(subprocess.Popen(command, stdout=out, stderr=said, text=True))
