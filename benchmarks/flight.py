@@ -73,7 +73,7 @@ def _simulated(tasks: int, rate: float) -> _Traffic:
 def _recorded(folder: Path, tasks: int, rate: float) -> _Traffic:
     capture, ports = replay.capture_of(folder / "made", tasks, tasks / rate), (CALLBACK_PORTS[0], CALLBACK_PORTS[-1])
     where = replay.FAR, "--command-port", str(COMMAND_PORT), "--callback-ports", f"{ports[0]}-{ports[1]}"
-    return _Traffic(where, Hints((COMMAND_PORT,), ports), lambda: replay.play(capture))
+    return _Traffic(where, Hints((COMMAND_PORT,), ports), lambda: replay.play(capture, tasks / rate))
 
 
 def _run(folder: Path, traffic: _Traffic) -> int:

@@ -1,6 +1,7 @@
 """A made capture played over a cable of this machine: a live monitor sees its tasks, and peers cost next to nothing.
 
-``tcpreplay`` sends it in its own rhythm.  The cable is in a network namespace that goes with the process.
+``tcpreplay`` sends some packets at a time: in their own rhythm it would need a processor for waiting.  The cable is in
+a network namespace that goes with the process.
 """
 
 from __future__ import annotations
@@ -14,12 +15,15 @@ from pathlib import Path
 
 from benchmarks.archive import Size, make
 from benchmarks.inputs import SECOND
+from dissector.sources.capture import CaptureReader
 
 #: Where packets go in and where they come out.
 NEAR, FAR = "jstrace0", "jstrace1"
 _INSIDE = "JSTRACE_BENCHMARK_NETWORK"
 #: Recordings from loopback have large segments.
 _MTU = 65_535
+#: Packets at a time.
+_BURST = 20
 
 
 def in_a_network_of_its_own(module: str, arguments: Sequence[str]) -> None:
@@ -42,14 +46,13 @@ def capture_of(folder: Path, tasks: int, seconds: float) -> Path:
     return path
 
 
-def play(capture: Path) -> str:
-    """Sends it, and gives what the program says of that."""
+def play(capture: Path, seconds: float) -> str:
+    """Sends it within ``seconds``, and gives what the program says of that."""
     program = shutil.which("tcpreplay")
     if program is None:
         raise SystemExit("tcpreplay is missing; as root: apt-get install tcpreplay")
-    done = subprocess.run(
-        [program, "--intf1", NEAR, "--preload-pcap", str(capture)], check=True, capture_output=True, text=True
-    )
-    return "; ".join(
-        " ".join(line.split()) for line in done.stdout.splitlines() if line.startswith(("Actual", "Rated"))
-    )
+    rate = sum(1 for _ in CaptureReader([str(capture)])) / seconds
+    pace = "--timer", "nano", "--pps", f"{rate:.0f}", "--pps-multi", str(_BURST)
+    command = [program, "--intf1", NEAR, *pace, "--preload-pcap", str(capture)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return next(" ".join(line.split()) for line in done.stdout.splitlines() if line.startswith("Actual"))
