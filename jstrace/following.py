@@ -10,6 +10,7 @@ from dissector import model
 from dissector.errors import UsageError
 from dissector.monitor import WINDOW, Ends, Monitor
 from dissector.ports import CALLBACK_PORTS, COMMAND_PORTS
+from dissector.session.run_detection import runs_finder
 from dissector.session.tracer import Tracer
 from dissector.sources.bytestream import STANDARD_INPUT
 from dissector.sources.live import Source, open_source
@@ -183,6 +184,6 @@ def live(
     ports = tuple(command_ports)
     check(STANDARD_INPUT in interfaces)
     known = secrets(tls_keylog, tls_key, follow=True)
-    source = open_source(interfaces, ports, callback_ports, narrow, known.add_captured)
+    source = open_source(interfaces, ports, callback_ports, narrow, known.add_captured, runs_finder(known))
     tracer = Tracer(ports, callback_ports, WINDOW, chosen.needs_messages, secrets=known)
     return Live(source, tracer, chosen, Ends(seconds, tasks), slow, warn)

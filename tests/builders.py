@@ -20,6 +20,9 @@ from benchmarks.packets import B as B
 from benchmarks.packets import ethernet as ethernet
 from benchmarks.packets import ipv4 as ipv4
 from benchmarks.packets import ipv6 as ipv6
+from dissector.sources.blocks import block_of
+from dissector.stream.block import Block
+from dissector.stream.prefilter import Prefilter
 from dissector.traffic import Packet
 
 FIN, SYN, RST, PSH, ACK = 0x01, 0x02, 0x04, 0x08, 0x10
@@ -110,3 +113,9 @@ def simple(data: bytes, order: str = "<", length: int | None = None) -> bytes:
 def old_packet(data: bytes, ticks: int = 0, index: int = 0, order: str = "<") -> bytes:
     head = struct.pack(f"{order}HHIIII", index, 0, ticks >> 32, ticks & 0xFFFF_FFFF, len(data), len(data))
     return block(2, head + data, order)
+
+
+def block_of_one(packet: Packet) -> Block:
+    """A packet as it comes alone, with its number."""
+    block = block_of(Prefilter(), [packet[1:5]])
+    return block._replace(numbers=range(packet.number, packet.number + 1))

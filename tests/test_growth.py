@@ -61,6 +61,7 @@ def trace(found: Iterable[Packet], *, window: int | None = None) -> list[Event]:
     return events + tracer.finish()
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("shape", attacks.SHAPES)
 def test_work_is_linear(shape: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(direction, "MAX_WALKED", 500)

@@ -134,6 +134,7 @@ def _interfaces() -> None:
 def _live(wanted: LiveOptions) -> None:
     from dissector.monitor import WINDOW, Monitor
     from dissector.outfile import check_output
+    from dissector.session.run_detection import runs_finder
     from dissector.session.tracer import Tracer
     from dissector.sources.live import open_source
     from dissector.sources.privileges import account, become, explained
@@ -148,7 +149,8 @@ def _live(wanted: LiveOptions) -> None:
     others = Unattended(wanted.others, who)
     # What only root may open is opened now; the files of a ring come later, so the first one shows whether they can.
     writer = CaptureWriter(wanted.path, overwrite=wanted.overwrite) if wanted.path and ring is None else None
-    source = open_source(wanted.sources, wanted.command_ports, wanted.callback_ports, wanted.narrow, known.add_captured)
+    ports = wanted.command_ports, wanted.callback_ports
+    source = open_source(wanted.sources, *ports, wanted.narrow, known.add_captured, runs_finder(known))
     if who is not None:
         if writer is not None:
             writer.give_to(who.user, who.group)
@@ -162,12 +164,13 @@ def _live(wanted: LiveOptions) -> None:
             writer = CaptureWriter(wanted.path, ring)
     source.recorder = output.recorder(writer)
     messages = listener.wants_messages or ends.on_messages
-    tracer = Tracer(wanted.command_ports, wanted.callback_ports, WINDOW, messages, secrets=known)
+    tracer = Tracer(*ports, WINDOW, messages, secrets=known)
     slow = int(wanted.slow * 1e9)
     monitor = Monitor(source, tracer, listener, slow=slow, recorder=writer, ends=ends)
     # What is there now stays: the garbage collector need not look at it again while packets wait.
     gc.collect()
     gc.freeze()
+    source.begin()
     with stopped_by_signals(monitor):
         if not output.fills_screen and not wanted.from_stream:
             say(f"capturing on {source.info.file}" + (f", as {who.name}" if who is not None else ""))

@@ -23,7 +23,8 @@ from dissector.errors import ToolError
 from dissector.model import CaptureInfo, Connection, Event, Message, Role
 from dissector.render.json import JsonLinesView
 from dissector.render.records import Records
-from dissector.sources.prefetch import WORTH, available, fork, widen
+from dissector.sources.piped import widen
+from dissector.sources.prefetch import WORTH, available, fork
 
 #: Of nine callback connections those that the second process has: one more than half, as the first one writes it all.
 _SECONDS_SHARE = frozenset((1, 3, 5, 7, 8))

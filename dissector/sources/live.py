@@ -6,40 +6,33 @@ Both are polled: ``poll`` gives what has come, in the order of time, after ``tim
 from __future__ import annotations
 
 import atexit
-import errno
 import io
 import os
 import queue
 import select
 import sys
 import threading
-import time
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
-from dissector.errors import CaptureError, JstraceError
+from dissector.errors import JstraceError
 from dissector.model import CaptureInfo, Problem
-from dissector.sources.afpacket import Captured, PacketSocket
-from dissector.sources.blocks import block_of
+from dissector.sources.blocks import Prepare
 from dissector.sources.bytestream import STANDARD_INPUT
 from dissector.sources.capture import CaptureReader
+from dissector.sources.capturing import Capturing, CapturingElsewhere, CapturingHere
 from dissector.sources.filters import carrier_filter, port_filter
-from dissector.sources.interfaces import ANY, interfaces
 from dissector.sources.tally import Tally
 from dissector.stream.block import Block
-from dissector.stream.prefilter import Prefilter
-from dissector.traffic import Packet
 
-#: Two interfaces hand over their blocks at different moments; packets of several wait so long (s) for each other.
-_ORDER = 0.1
 #: Blocks of a stream that come at once, and that wait to be traced.
 _BATCH, _WAITING = 8, 32
 
 
 class Recorder(Protocol):
-    def write(self, packet: Packet, interface: str) -> None: ...
+    def record(self, block: Block, names: Sequence[str]) -> None:
+        """Gets what comes; ``names`` are the interfaces of its packets."""
 
 
 class Source(Protocol):
@@ -67,131 +60,70 @@ def open_source(
     callback_ports: tuple[int, int],
     narrow: str | None = None,
     on_secrets: Callable[[bytes], object] = len,
-) -> Source:
+    prepare: Prepare = id,
+) -> LiveCapture | StreamCapture:
     """The interfaces ``names``, or the capture stream on standard input (``-`` alone), with what tasks can be in;
-    ``on_secrets`` as that of ``CaptureReader``.
+    ``on_secrets`` as that of ``CaptureReader``, ``prepare`` as that of ``LiveCapture``.
 
     :raises CaptureError: as ``LiveCapture``
     :raises UsageError: as ``LiveCapture``
     """
     if tuple(names) == (STANDARD_INPUT,):
-        return StreamCapture(on_secrets=on_secrets)
+        return StreamCapture(on_secrets=on_secrets, prepare=prepare)
     parts = port_filter(command_ports, callback_ports), carrier_filter()
-    return LiveCapture(names, " or ".join(parts), narrow=narrow)
+    return LiveCapture(names, " or ".join(parts), narrow=narrow, prepare=prepare)
 
 
 class LiveCapture:
     """Captures on the interfaces ``names`` (``any``: all of them) what passes both filters; in tunnels they see
-    the outermost IP header.
+    the outermost IP header.  ``prepare``: what is done with each block first.
 
     :raises CaptureError: no such interface, or no right to capture
     :raises UsageError: libpcap does not understand the filter
     """
 
     def __init__(
-        self, names: Sequence[str], filter_text: str, recorder: Recorder | None = None, narrow: str | None = None
+        self,
+        names: Sequence[str],
+        filter_text: str,
+        recorder: Recorder | None = None,
+        narrow: str | None = None,
+        prepare: Prepare = id,
     ) -> None:
         self.info = CaptureInfo(", ".join(names))
         self.warnings: list[Problem] = []
         self.over = False
         self.recorder = recorder
-        self._sockets: dict[int, PacketSocket] = {}
-        self._dropped = 0
-        self._news: list[str] = []
-        self._down: set[str] = set()
-        self._held: list[tuple[Captured, str]] = []
-        self._arrivals: deque[tuple[float, int]] = deque()
-        self._poll = select.poll()
-        self._prefilter, self._tally = Prefilter(), Tally(self.info)
-        kinds = {one.name: one.kind for one in interfaces()}
-        try:
-            for name in dict.fromkeys(names):
-                self._add(PacketSocket(name, None if name == ANY else kinds.get(name), filter_text, narrow))
-        except JstraceError:
-            self.close()
-            raise
+        self._here = CapturingHere(names, filter_text, narrow, prepare)
+        self._capturing: Capturing = self._here
+        self._tally = Tally(self.info)
 
-    def _add(self, one: PacketSocket) -> None:
-        self._sockets[one.fileno()] = one
-        self._poll.register(one, select.POLLIN | select.POLLERR)
+    def begin(self) -> None:
+        """From now on packets are received and sorted in a process of its own, which has the rights that this one has
+        now."""
+        self._capturing = CapturingElsewhere(self._here, self.info.file)
 
     @property
     def dropped(self) -> int:
-        return self._dropped + sum(one.counters().dropped for one in self._sockets.values())
+        return self._capturing.dropped
 
     def news(self) -> list[str]:
-        texts, self._news = self._news, []
-        return texts
+        return self._capturing.news()
 
     def close(self) -> None:
-        for one in self._sockets.values():
-            self._dropped += one.counters().dropped
-            one.close()
-        self._sockets.clear()
+        if not self.over:
+            self._capturing.close()
         self.over = True
 
     def poll(self, timeout: float) -> list[Block]:
         """:raises CaptureError: the last interface is gone"""
-        while True:
-            self._receive(_ORDER / 2 if self._held else timeout)
-            ready = self._hand_out()
-            if ready or not self._held:
-                return ready
-
-    def _receive(self, timeout: float) -> None:
-        """Takes what the kernel has, after ``timeout`` seconds at the latest."""
-        for number, what in self._poll.poll(timeout * 1000):
-            one = self._sockets[number]
-            if what & select.POLLERR:
-                self._trouble(number, one)
-            arrived = one.read() if number in self._sockets else []
-            if arrived:
-                self._down.discard(one.name)
-                self._held += [(packet, one.name) for packet in arrived]
-                self._arrivals.append((time.monotonic(), max(packet[0] for packet in arrived)))
-
-    def _hand_out(self) -> list[Block]:
-        """Packets that no earlier one can come for any more."""
-        if not self._held:
+        arrived = self._capturing.take(timeout)
+        if arrived is None:
             return []
-        if len(self._sockets) > 1:
-            ready = self._settled()
-        else:
-            ready, self._held = self._held, []
-            self._arrivals.clear()
-        if not ready:
-            return []
-        block = self._tally.numbered(block_of(self._prefilter, [captured[:4] for captured, _ in ready]))
+        block = self._tally.numbered(arrived.block)
         if self.recorder is not None:
-            for packet, (_, name) in zip(block.packets(), ready, strict=True):
-                self.recorder.write(packet, name)
+            self.recorder.record(block, arrived.names)
         return [block]
-
-    def _settled(self) -> list[tuple[Captured, str]]:
-        until, limit = -1, time.monotonic() - _ORDER
-        while self._arrivals and self._arrivals[0][0] <= limit:
-            until = max(until, self._arrivals.popleft()[1])
-        if until < 0:
-            return []
-        self._held.sort(key=lambda held: held[0][0])
-        ready = [held for held in self._held if held[0][0] <= until]
-        self._held = self._held[len(ready) :]
-        return ready
-
-    def _trouble(self, number: int, one: PacketSocket) -> None:
-        """The interface is down (its packets come again when it is up) or gone."""
-        code = one.error()
-        if not one.exists():
-            self._poll.unregister(number)
-            self._dropped += one.counters().dropped
-            del self._sockets[number]
-            one.close()
-            if not self._sockets:
-                raise CaptureError(one.name, "the interface is gone")
-            self._news.append(f"{one.name}: the interface is gone")
-        elif code == errno.ENETDOWN and one.name not in self._down:
-            self._down.add(one.name)
-            self._news.append(f"{one.name}: the interface is down; waiting for it to come up again")
 
 
 class StreamCapture:
@@ -199,7 +131,10 @@ class StreamCapture:
 
     dropped = 0
 
-    def __init__(self, recorder: Recorder | None = None, on_secrets: Callable[[bytes], object] = len) -> None:
+    def __init__(
+        self, recorder: Recorder | None = None, on_secrets: Callable[[bytes], object] = len, prepare: Prepare = id
+    ) -> None:
+        self._prepare = prepare
         self._stream = _interruptible_input()
         self._reader = CaptureReader([STANDARD_INPUT], on_secrets=on_secrets)
         self.info = CaptureInfo("standard input")
@@ -214,7 +149,7 @@ class StreamCapture:
 
     def _read(self) -> None:
         try:
-            for block in self._reader.blocks():
+            for block in self._reader.blocks(self._prepare):
                 self._queue.put(block)
         except JstraceError as error:
             self._queue.put(error)
@@ -230,8 +165,7 @@ class StreamCapture:
             while isinstance(item, Block):
                 blocks.append(self._tally.numbered(item))
                 if self.recorder is not None:
-                    for packet in blocks[-1].packets():
-                        self.recorder.write(packet, STANDARD_INPUT)
+                    self.recorder.record(blocks[-1], [STANDARD_INPUT] * len(item.times))
                 if len(blocks) == _BATCH:
                     return blocks
                 item = self._queue.get_nowait()
@@ -245,6 +179,9 @@ class StreamCapture:
 
     def news(self) -> list[str]:
         return []
+
+    def begin(self) -> None:
+        """Whoever writes the stream is one."""
 
     def close(self) -> None:
         """The reading thread must be gone when Python ends, whatever ends it: else Python aborts."""

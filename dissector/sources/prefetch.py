@@ -16,22 +16,20 @@ nobody listens any more, and at the latest when it is closed.  See docs/decision
 from __future__ import annotations
 
 import gc
-import marshal
 import mmap
 import os
 import select
 import signal
 import warnings
-from array import array
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from struct import Struct
 from typing import Any, BinaryIO
 
 from dissector.errors import CaptureError
 from dissector.sources.blocks import LARGEST, ROOM, Make, fill
 from dissector.sources.bytestream import ByteStream, DamagedError
-from dissector.stream.block import Block, Buffer, Conversation, Part, Run, Stretch
+from dissector.sources.piped import packed, packed_block, receive, send, unpacked, unpacked_block, widen
+from dissector.stream.block import Block, Buffer
 from dissector.stream.prefilter import PADDING
 from dissector.stream.records import Located
 
@@ -39,10 +37,6 @@ from dissector.stream.records import Located
 _SLOTS, _FEW = 8, 1
 #: A smaller file is traced before a second process is under way.
 WORTH = 4 << 20
-_SIZE = Struct("=I")
-_new = tuple.__new__
-#: How much may wait in a pipe: of one block is found 30 to 200 KB.  More is not to be had without privileges.
-_PIPE_BYTES = 1 << 20
 #: In the place of a slot: the bytes come through the pipe.
 _NO_SLOT = -1
 
@@ -64,14 +58,6 @@ def fork() -> int:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
     return process
-
-
-def widen(descriptor: int) -> None:
-    """Linux: room in a pipe for what is written in advance, blocks or lines; what cannot be had stays at 64 KiB."""
-    with suppress(ImportError, AttributeError, OSError):
-        import fcntl
-
-        fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
 
 class Prefetch:
@@ -109,9 +95,9 @@ class Prefetch:
             if kind == "error":
                 name, reason, offset = found
                 raise CaptureError(name, reason, offset=offset)
-            slot, data, packed = found
+            slot, data, parts = found
             data = data if slot == _NO_SLOT else self._slots[slot]
-            yield _located(packed, data) if kind == "located" else _block(packed, data)
+            yield unpacked(parts, data) if kind == "located" else unpacked_block(parts, data)
             if slot != _NO_SLOT:
                 with suppress(BrokenPipeError):  # the pipe from there tells why
                     self._free.write(bytes([slot]))
@@ -124,11 +110,10 @@ class Prefetch:
         os.waitpid(self._pid, 0)
 
     def _next(self) -> Any:
-        size = self._found.read(_SIZE.size)
-        data = self._found.read(*_SIZE.unpack(size)) if len(size) == _SIZE.size else b""
-        if not data:
+        message = receive(self._found)
+        if message is None:
             raise CaptureError(self._name, "the process that read it was ended")
-        return marshal.loads(data)
+        return message
 
 
 # --- in the other process ------------------------------------------------------------------------------------------
@@ -199,72 +184,20 @@ def _work(
             try:
                 for located in read(buffers):
                     kind, found = (
-                        ("located", _packed(located))
+                        ("located", packed(located))
                         if buffers.is_awaited or not located.times  # secrets alone
-                        else ("block", _sorted(located, make(located)))
+                        else ("block", packed_block(located, make(located)))
                     )
                     slot = buffers.sent()
                     data = bytes(located.data) if slot == _NO_SLOT else b""
-                    _send(out, kind, sum(used), slot, data, found)
+                    send(out, kind, sum(used), slot, data, found)
                     used.clear()
-                _send(out, "end", sum(used))
+                send(out, "end", sum(used))
             except DamagedError as damage:
-                _send(out, "damage", sum(used), damage.reason, damage.offset, damage.cut)
+                send(out, "damage", sum(used), damage.reason, damage.offset, damage.cut)
             except CaptureError as error:
-                _send(out, "error", sum(used), error.where, error.reason, error.offset)
+                send(out, "error", sum(used), error.where, error.reason, error.offset)
             except EOFError:
                 pass
     finally:
         os._exit(0)
-
-
-def _send(out: BinaryIO, *message: Any) -> None:
-    data = memoryview(marshal.dumps(message))
-    out.write(_SIZE.pack(len(data)))
-    while data:
-        data = data[out.write(data) :]
-
-
-# --- how packets go through the pipe: as tuples without names --------------------------------------------------------
-
-
-def _packed(located: Located) -> tuple[Any, ...]:
-    """What a Located and a Block have in front."""
-    places = array("Q", located.begins).tobytes(), array("Q", located.ends).tobytes()
-    times: Any = list(located.times)
-    with suppress(OverflowError):
-        times = array("q", times).tobytes()
-    return (*places, times, *located[4:])
-
-
-def _located(packed: Any, data: Buffer) -> Located:
-    begins, ends, times, *rest = packed
-    times = memoryview(times).cast("q").tolist() if isinstance(times, bytes) else times
-    return Located(data, memoryview(begins).cast("Q"), memoryview(ends).cast("Q"), times, *rest)
-
-
-def _sorted(located: Located, block: Block) -> tuple[Any, ...]:
-    conversations = [
-        (keys, syns, places, [(*run[:2], tuple(map(tuple, run.parts)), *run[3:]) for run in runs], foreign_at)
-        for keys, syns, places, runs, foreign_at in block.conversations
-    ]
-    found = list(map(tuple, block.stretches)), block.other_segments, block.others, conversations
-    return _packed(located), found
-
-
-def _block(packed: Any, data: Buffer) -> Block:
-    front, (stretches, other_segments, others, conversations) = packed
-    _, begins, ends, times, ordered, span, _, cut, secrets = _located(front, data)
-    stretches = [Stretch(*one) for one in stretches]
-    found = [
-        _new(Conversation, (keys, syns, places, [_run(*run) for run in runs] if runs else [], foreign_at))
-        for keys, syns, places, runs, foreign_at in conversations
-    ]
-    return Block(
-        data, begins, ends, times, ordered, span, stretches, cut, other_segments, others, found, secrets=secrets
-    )
-
-
-def _run(first: int, stop: int, parts: Any, *rest: Any) -> Run:
-    one, two = parts
-    return Run(first, stop, (Part(*one), Part(*two)), *rest)

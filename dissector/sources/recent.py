@@ -5,22 +5,46 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import ip_address
+from typing import NamedTuple
 
 from dissector.limits import MAX_EVIDENCE
 from dissector.model import Connection
 from dissector.sources.live import Recorder
 from dissector.sources.ring import CaptureWriter
+from dissector.stream.block import Block
 from dissector.stream.fragments import Datagrams
 from dissector.traffic import NEVER, IcmpError, Packet, Segment, key_of
 
-#: Bytes of a packet's record besides its data.
-_OVERHEAD = 450
+#: Bytes that a block keeps of a packet besides its data.
+_OVERHEAD = 150
 
 #: A packet and the name of its interface.
 HeldPacket = tuple[Packet, str]
 #: What a packet is found by: the key of a segment, of an ICMP error the key that it quotes behind this byte.
 _QUOTE = b"\0"
-_NOTHING = b""
+
+
+class _HeldBlock(NamedTuple):
+    """``names`` are the interfaces of the block's packets, ``keys`` all that they are found by, some of them twice."""
+
+    block: Block
+    names: Sequence[str]
+    keys: list[bytes]
+
+    def packet(self, index: int, key: bytes | None = None) -> HeldPacket:
+        return self.block.packet(index, key), self.names[index]
+
+    @property
+    def size(self) -> int:
+        return self.block.size + _OVERHEAD * len(self.block.times)
+
+
+class _Alike(NamedTuple):
+    """Packets of a block with one key: those of its places (2 * index + direction) of this direction."""
+
+    held: _HeldBlock
+    places: Sequence[int]
+    side: int
 
 
 class Recent:
@@ -34,31 +58,36 @@ class Recent:
         self._overwrite = overwrite
         self.following: Recorder | None = None
         self._room = size
-        self._packets: deque[tuple[HeldPacket, bytes]] = deque()
-        #: The same by what they are found by; those with ``_NOTHING`` are not there.
-        self._by_key: dict[bytes, deque[HeldPacket]] = {}
+        self._blocks: deque[_HeldBlock] = deque()
+        self._by_key: dict[bytes, deque[_Alike]] = {}
         self._datagrams = Datagrams()
         #: Packets that are not plain by their numbers, and of those that completed a datagram the numbers of its
         #: fragments.
         self._odd: dict[int, HeldPacket] = {}
         self._fragments: dict[int, tuple[int, ...]] = {}
 
-    def write(self, packet: Packet, interface: str) -> None:
+    def record(self, block: Block, names: Sequence[str]) -> None:
         if self.following is not None:
-            self.following.write(packet, interface)
-        held = packet, interface
-        key = packet.key or self._key_of_odd(held)
-        self._packets.append((held, key))
-        if key:
-            alike = self._by_key.get(key)
-            if alike is None:
-                alike = self._by_key[key] = deque()
-            alike.append(held)
-        self._room -= len(packet.data) + _OVERHEAD
+            self.following.record(block, names)
+        if not isinstance(block.data, bytes):  # a reader's memory, which it uses again
+            block = block._replace(data=bytes(block.data))
+        held = _HeldBlock(block, names, [])
+        for conversation in block.conversations:
+            for side, key in enumerate(conversation.keys):
+                self._find_by(key, _Alike(held, conversation.places, side))
+        for index in block.others:
+            if (quoted := self._key_of_odd(held.packet(index))) is not None:
+                self._find_by(quoted, _Alike(held, (2 * index,), 0))
+        self._blocks.append(held)
+        self._room -= held.size
         while self._room < 0:
             self._forget()
 
-    def _key_of_odd(self, held: HeldPacket) -> bytes:
+    def _find_by(self, key: bytes, some: _Alike) -> None:
+        self._by_key.setdefault(key, deque()).append(some)
+        some.held.keys.append(key)
+
+    def _key_of_odd(self, held: HeldPacket) -> bytes | None:
         packet = held[0]
         self._odd[packet.number] = held
         whole, record = self._datagrams.whole(packet)
@@ -68,16 +97,17 @@ class Recent:
             return record.key
         if isinstance(record, IcmpError):
             return _QUOTE + key_of(record.src, record.sport, record.dst, record.dport)
-        return _NOTHING
+        return None
 
     def _forget(self) -> None:
-        """The oldest packet of all is the oldest of its key, too."""
-        held, key = self._packets.popleft()
-        packet = held[0]
-        self._room += len(packet.data) + _OVERHEAD
-        if self._odd.pop(packet.number, None) is not None:
-            self._fragments.pop(packet.number, None)
-        if key:
+        """What is of the oldest block of all is the oldest of its key, too."""
+        held = self._blocks.popleft()
+        self._room += held.size
+        for index in held.block.others:
+            number = held.block.numbers[index]
+            del self._odd[number]
+            self._fragments.pop(number, None)
+        for key in held.keys:
             alike = self._by_key[key]
             alike.popleft()
             if not alike:
@@ -96,7 +126,7 @@ class Recent:
         return len(found), self.has_begin_of(wanted)
 
     def has_begin_of(self, connections: Iterable[Connection]) -> bool:
-        first = self._packets[0][0][0].number if self._packets else 0
+        first = self._blocks[0].block.numbers[0] if self._blocks else 0
         return all(first <= one.first_packet for one in connections)
 
     def find(self, connections: Sequence[Connection]) -> list[HeldPacket]:
@@ -111,9 +141,11 @@ class Recent:
         latest = NEVER if many else max(last, *(error.number for error in connection.icmp), 0)
         for key in _keys(connection):
             for name, end in ((key, last), (_QUOTE + key, latest)):
-                for held in self._by_key.get(name, ()):
-                    if first <= held[0].number <= end:
-                        yield from self._whole(held)
+                for held, places, side in self._by_key.get(name, ()):
+                    numbers = held.block.numbers
+                    for index in (place >> 1 for place in places if place & 1 == side):
+                        if first <= numbers[index] <= end:
+                            yield from self._whole(held.packet(index))
 
     def _whole(self, held: HeldPacket) -> Iterator[HeldPacket]:
         """A packet with the fragments that came before it; of these the first ones may be forgotten."""

@@ -11,12 +11,14 @@ import os
 import re
 import time
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from dissector.errors import CaptureError, UsageError
 from dissector.outfile import Packing, capture_format, check_output, is_stdout, open_new, split_ending
 from dissector.sources.formats import Format, Pcap, Pcapng
+from dissector.stream.block import Block
 from dissector.traffic import Packet
 
 #: Bytes that wait for the next flush at most, and seconds.
@@ -105,6 +107,11 @@ class CaptureWriter:
         """The file belongs to this user from now on, if it was made here."""
         if self._is_new:
             os.fchown(self._file, user, group)
+
+    def record(self, block: Block, names: Sequence[str]) -> None:
+        """Writes all packets of a block that stand in a row in the capture; ``names`` are their interfaces."""
+        for packet in block.packets():
+            self.write(packet, names[packet.number - block.numbers[0]])
 
     def write(self, packet: Packet, interface: str) -> None:
         if self.failure is not None:

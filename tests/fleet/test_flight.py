@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from builders import UDP, ethernet, ipv4, pcap
+from builders import UDP, block_of_one, ethernet, ipv4, pcap
 from flight_kit import PLENTY, START, failed
 from rewrapping import fragmented, plain
 
@@ -42,7 +42,7 @@ class Flight:
         tracer = Tracer(COMMAND_PORTS, (50_000, 59_999), messages=False)
         for block in CaptureReader([str(path)]).blocks():
             for packet in block.packets():
-                self.recent.write(packet, "")
+                self.recent.record(block_of_one(packet), [""])
             for events in feed(tracer, block):
                 self._give(events)
             if not without_looks:
@@ -62,7 +62,7 @@ class Flight:
         """So many packets of others that nothing earlier is left in memory."""
         data = bytes(10**6)
         for n in range(1, 120):
-            self.recent.write(Packet(10**6 + n, START, 1, data, len(data)), "")
+            self.recent.record(block_of_one(Packet(10**6 + n, START, 1, data, len(data))), [""])
 
     def remarks(self) -> list[str]:
         """All of them, at the end."""
@@ -169,7 +169,7 @@ def test_what_comes_behind_its_end_is_kept_too(captures: Path, tmp_path: Path) -
     assert task.callback is not None
     task.callback.last_packet = 10**6
     (last,) = [packet for packet in CaptureReader([str(captures / "engine_shell_fail.pcap")]) if packet.number == 51]
-    flown.recent.write(last._replace(number=10**6, time=START), "")
+    flown.recent.record(block_of_one(last._replace(number=10**6, time=START)), [""])
     assert flown.remarks() == []
     (file,) = tmp_path.iterdir()
     assert packets_in(file)[-1] == (START, last.data)

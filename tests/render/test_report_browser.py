@@ -76,6 +76,7 @@ def test_narrow_screens_are_not_scrolled_sideways(recordings: dict[str, str], tm
     assert {tuple(one) for one in told} == {(320, 320)}
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(("theme", "background"), [("light", "rgb(255, 255, 255)"), ("dark", "rgb(20, 24, 29)")])
 def test_accessibility(theme: str, background: str, recordings: dict[str, str], tmp_path: Path) -> None:
     axe = needs(AXE).read_text(encoding="utf-8").replace("</script", "<\\/script")

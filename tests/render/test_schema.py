@@ -71,7 +71,7 @@ def test_every_reference_leads_somewhere_and_every_record_is_referred_to() -> No
     assert text.count("#/$defs/") == sum(text.count(f'"#/$defs/{name}"') for name in MADE["$defs"])
 
 
-@pytest.mark.one_in(4)
+@pytest.mark.one_in(8)
 @pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.name)
 def test_recordings(path: Path, jstrace: Callable[..., Result]) -> None:
     printed = jstrace("read", path, "--format", "jsonl", "--messages", "--no-progress", "--jobs", "1")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -15,10 +16,12 @@ from pathlib import Path
 from struct import pack_into
 
 import pytest
+from builders import block_of_one
 
 from dissector.errors import CaptureError, UsageError
 from dissector.sources import afpacket
 from dissector.sources.capture import CaptureReader
+from dissector.sources.capturing import CapturingElsewhere, CapturingHere
 from dissector.sources.filters import port_filter
 from dissector.sources.interfaces import interfaces
 from dissector.sources.live import LiveCapture
@@ -41,9 +44,13 @@ def test_the_interfaces() -> None:
 
 
 @contextmanager
-def capture(*names: str, text: str = FILTER, narrow: str | None = None) -> Iterator[LiveCapture]:
+def capture(
+    *names: str, text: str = FILTER, narrow: str | None = None, elsewhere: bool = False
+) -> Iterator[LiveCapture]:
     source = LiveCapture(names, text, narrow=narrow)
     try:
+        if elsewhere:
+            source.begin()
         yield source
     finally:
         source.close()
@@ -70,11 +77,12 @@ def talk(data: bytes = b"hello", family: socket.AddressFamily = socket.AF_INET) 
 
 
 @needs_root
+@pytest.mark.parametrize("elsewhere", [False, True])
 @pytest.mark.parametrize(("name", "link_type"), [("lo", ETHERNET), ("any", LINUX_SLL2)])
 @pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
-def test_each_packet_once(name: str, link_type: int, family: socket.AddressFamily) -> None:
+def test_each_packet_once(name: str, link_type: int, family: socket.AddressFamily, elsewhere: bool) -> None:
     before = time.time_ns()
-    with capture(name, text=f"tcp port {PORT}") as source:
+    with capture(name, text=f"tcp port {PORT}", elsewhere=elsewhere) as source:
         talk(b"hello", family)
         packets = collect(source)
     segments = [record for record in map(parse, packets) if isinstance(record, Segment)]
@@ -146,10 +154,11 @@ def test_an_interface_that_is_not_there() -> None:
 
 
 @needs_root
-def test_drops_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_drops_are_counted(monkeypatch: pytest.MonkeyPatch, elsewhere: bool) -> None:
     monkeypatch.setattr(afpacket, "_BLOCKS", (2,))
-    with capture("lo") as source:
-        for _ in range(3):
+    with capture("lo", elsewhere=elsewhere) as source:
+        for _ in range(20 if elsewhere else 3):
             talk(bytes(2_000_000))
         packets = collect(source)
         dropped = source.dropped
@@ -192,9 +201,10 @@ def test_nothing_is_lost_while_this_process_is_busy_for_seconds() -> None:
 
 
 @needs_root
-def test_several_interfaces_in_order() -> None:
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_several_interfaces_in_order(elsewhere: bool) -> None:
     """Each packet of lo comes from both: in the order of time although the two hand over at different moments."""
-    with capture("lo", "any", text=f"tcp port {PORT}") as source:
+    with capture("lo", "any", text=f"tcp port {PORT}", elsewhere=elsewhere) as source:
         for _ in range(20):
             talk()
             time.sleep(0.01)
@@ -202,6 +212,79 @@ def test_several_interfaces_in_order() -> None:
     assert sum(packet.link_type == ETHERNET for packet in packets) * 2 == len(packets)
     times = [packet.time for packet in packets]
     assert times == sorted(times)
+
+
+# --- the process that captures -------------------------------------------------------------------------------------
+
+
+def process_of(source: LiveCapture) -> int:
+    assert isinstance(source._capturing, CapturingElsewhere)
+    return source._capturing._pid
+
+
+@needs_root
+def test_the_process_that_captures_was_ended() -> None:
+    with capture("lo", elsewhere=True) as source:
+        os.kill(process_of(source), signal.SIGKILL)
+        with pytest.raises(CaptureError, match="lo: the process that captures was ended"):
+            source.poll(5)
+
+
+@needs_root
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signals_are_for_the_other_process(number: int) -> None:
+    with capture("lo", elsewhere=True) as source:
+        time.sleep(0.2)
+        os.kill(process_of(source), number)
+        talk()
+        assert b"hello" in b"".join(packet.data for packet in collect(source))
+
+
+@needs_root
+def test_it_ends_when_nobody_listens_any_more() -> None:
+    with capture("lo", elsewhere=True) as source:
+        assert isinstance(source._capturing, CapturingElsewhere)
+        source._capturing._found.close()
+        for _ in range(50):
+            if (
+                Path(f"/proc/{process_of(source)}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+                == "Z"
+            ):
+                break
+            time.sleep(0.1)
+        else:
+            pytest.fail("it is still there after five seconds")
+
+
+@needs_root
+def test_news_and_the_end_of_an_interface_come_from_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    def located(here: CapturingHere, timeout: float) -> None:  # noqa: ARG001  a method's shape
+        if here._news:
+            raise CaptureError("lo", "the interface is gone")
+        here._news = ["any: the interface is gone"]
+        return
+
+    monkeypatch.setattr(CapturingHere, "located", located)
+    # What it says before it is asked for news again.
+    monkeypatch.setattr(CapturingHere, "news", lambda here: list(here._news))
+    with capture("lo", elsewhere=True) as source:
+        with pytest.raises(CaptureError, match="lo: the interface is gone"):
+            source.poll(5)
+        assert source.news() == ["any: the interface is gone"]
+
+
+@needs_root
+def test_runs_are_found_there() -> None:
+    """What is done with each block first is done in that process."""
+    here = os.getpid()
+    source = LiveCapture(["lo"], FILTER, prepare=lambda block: block.others.append(os.getpid() == here))
+    try:
+        source.begin()
+        talk()
+        (block, *_) = source.poll(5)
+    finally:
+        source.close()
+    assert block.others[-1] == 0
 
 
 @needs_root
@@ -230,7 +313,7 @@ def test_recent_packets_of_some_connections(tmp_path: Path) -> None:
     assert count == second.packets
     recent._room = 0
     for packet in CaptureReader([path]):
-        recent.write(packet, "lo")
+        recent.record(block_of_one(packet._replace(number=packet.number + 1_000)), ["lo"])
     assert recent.save(path, [first])[1] is False
     with pytest.raises(CaptureError, match="No such file"):
         recent.save("/nowhere/x", [first])

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from ipaddress import ip_address
+from mmap import mmap
 
-from builders import ethernet, ipv4, tcp
+from builders import block_of_one, ethernet, ipv4, tcp
 from rewrapping import fragmented
 
 from dissector.model import Connection, Endpoint
+from dissector.sources.blocks import block_of
 from dissector.sources.recent import _OVERHEAD, Recent
-from dissector.stream.fragments import Datagrams
 from dissector.stream.ip import header
+from dissector.stream.prefilter import Prefilter
 from dissector.traffic import Packet
 
 FRAME = ethernet(ipv4(tcp(40_000, 4_444, payload=bytes(200))))
@@ -28,7 +30,7 @@ def found(recent: Recent, first: int, last: int) -> list[int]:
 def filled(frames: list[bytes], room: int = 1_000_000) -> Recent:
     recent = Recent(room)
     for number, frame in enumerate(frames, 1):
-        recent.write(Packet(number, number, 1, frame, len(frame)), "lo")
+        recent.record(block_of_one(Packet(number, number, 1, frame, len(frame))), ["lo"])
     return recent
 
 
@@ -60,17 +62,32 @@ def test_what_is_forgotten_is_forgotten_everywhere() -> None:
     frames = [one for number in range(20) for one in (*fragmented(FRAME, 64, number), FRAME)]
     recent = filled(frames, room([*PIECES, FRAME]))
     assert found(recent, 1, 1_000) == list(range(len(frames) - len(PIECES), len(frames) + 1))
-    assert len(recent._odd) == len(recent._packets) == len(PIECES) + 1
+    assert len(recent._blocks) == len(PIECES) + 1
+    assert len(recent._odd) == len(PIECES), "what the block knows is not parsed again"
     assert len(recent._fragments) == 1
     recent = filled([*frames, *[ethernet(b"")] * 100], 10 * (_OVERHEAD + 14))
-    assert len(recent._packets) == 10
+    assert len(recent._blocks) == 10
     assert (recent._by_key, recent._fragments) == ({}, {})
 
 
-def test_what_the_block_knows_is_not_parsed_again() -> None:
-    (packet, record), recent = Datagrams().whole(Packet(1, 1, 1, FRAME, len(FRAME))), Recent(10_000)
-    assert packet is not None
-    assert record is not None
-    recent.write(packet._replace(key=record.key), "lo")  # type: ignore[union-attr]  # it is a segment
+def test_packets_of_a_block_are_found_one_by_one() -> None:
+    back = ethernet(ipv4(tcp(4_444, 40_000), src="10.1.0.2", dst="10.1.0.1"))
+    frames = [FRAME, back, ethernet(ipv4(tcp(40_001, 4_444))), FRAME, *PIECES, back]
+    block = block_of(Prefilter(), [(number, 1, frame, len(frame)) for number, frame in enumerate(frames)])
+    recent = Recent(1_000_000)
+    recent.record(block._replace(numbers=range(11, 11 + len(frames))), ["lo"] * len(frames))
+    wanted = [11, 12, 14, *range(15, 16 + len(PIECES))]
+    assert found(recent, 1, 100) == wanted
+    assert found(recent, 12, 14) == [12, 14]
+    assert recent.has_begin_of([])
+
+
+def test_a_block_outlives_the_memory_that_it_came_in() -> None:
+    block = block_of_one(Packet(1, 1, 1, FRAME, len(FRAME)))
+    memory = mmap(-1, len(block.data))
+    memory[:] = bytes(block.data)
+    recent = Recent(10_000)
+    recent.record(block._replace(data=memory), ["lo"])
+    memory[:] = bytes(len(memory))
     assert found(recent, 1, 1) == [1]
-    assert recent._odd == {}
+    assert recent._blocks[0].packet(0)[0].data == FRAME

@@ -14,7 +14,7 @@ from dissector.verify.tshark import Tshark
 GENUINE = [path for path in CAPTURES if path.parent.name != "corpus"]
 
 
-@pytest.mark.one_in(5)
+@pytest.mark.one_in(10)
 @pytest.mark.parametrize("capture", GENUINE, ids=lambda path: path.relative_to(ROOT / "captures").as_posix())
 def test_alone(capture: Path) -> None:
     """As a user would ask."""

@@ -116,7 +116,7 @@ SHAPE_UNITS = [
 ]
 
 
-@pytest.mark.one_in(5)
+@pytest.mark.one_in(10)
 @pytest.mark.parametrize("unit", SHAPE_UNITS)
 def test_repeated_shapes(unit: str) -> None:
     assert_linear(lambda size: unit * (size // len(unit)) + "@")
