@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import gc
+import marshal
+import tracemalloc
 from ipaddress import ip_address
 from mmap import mmap
+from pathlib import Path
 
 from builders import block_of_one, ethernet, ipv4, tcp
 from rewrapping import fragmented
 
 from dissector.model import Connection, Endpoint
+from dissector.session.run_detection import find_runs
 from dissector.sources.blocks import block_of
+from dissector.sources.capture import CaptureReader
+from dissector.sources.piped import packed_block, unpacked_block
 from dissector.sources.recent import _OVERHEAD, Recent
 from dissector.stream.ip import header
-from dissector.stream.prefilter import Prefilter
+from dissector.stream.prefilter import PADDING, Prefilter
+from dissector.stream.records import Located
 from dissector.traffic import Packet
 
 FRAME = ethernet(ipv4(tcp(40_000, 4_444, payload=bytes(200))))
@@ -91,3 +99,24 @@ def test_a_block_outlives_the_memory_that_it_came_in() -> None:
     memory[:] = bytes(len(memory))
     assert found(recent, 1, 1) == [1]
     assert recent._blocks[0].packet(0)[0].data == FRAME
+
+
+def test_it_holds_no_more_than_it_says(captures: Path) -> None:
+    """Of blocks as the process sends them that captures, with their runs."""
+    blocks = []
+    for block in CaptureReader([captures / "engine_ten_tasks.pcap"]).blocks(find_runs):
+        located = Located(
+            block.data, block.begins, block.ends, block.times, block.ordered, block.span, [(0, 1)], {}, b""
+        )
+        found = marshal.dumps(packed_block(located, block)), block.data[: block.ends[-1] + len(PADDING)]
+        blocks += [found] * 50
+    tracemalloc.start()
+    try:
+        recent = Recent(100_000_000)
+        for parts, data in blocks:
+            recent.record(unpacked_block(marshal.loads(parts), bytes(bytearray(data))), ["eth0"] * len(block.times))
+        gc.collect()
+        used = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert used < 100_000_000 - recent._room
