@@ -71,9 +71,8 @@ class Recent:
             self.following.record(block, names)
         if not isinstance(block.data, bytes):  # a reader's memory, which it uses again
             block = block._replace(data=bytes(block.data))
-        held = _HeldBlock(
-            block._replace(conversations=[]), names, []
-        )  # without their runs, which are larger than the packets
+        # Without the runs, which are larger than the packets.
+        held = _HeldBlock(block._replace(conversations=[]), names, [])
         for conversation in block.conversations:
             for side, key in enumerate(conversation.keys):
                 self._find_by(key, _Alike(held, conversation.places, side))
