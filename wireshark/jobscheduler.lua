@@ -4598,7 +4598,7 @@ end
 -- A cursor reads one message: `s` holds its bytes (without length header), `p` the offset of the next one, `n` their
 -- number.  With a `node` each field read is added to the tree; `range(offset, size)` gives its bytes there.
 do
-  local byte, sub, find, format = string.byte, string.sub, string.find, string.format
+  local byte, sub, format = string.byte, string.sub, string.format
   local C = {}
   js.cursor = C
 
@@ -4829,74 +4829,6 @@ do
       refuse(c, format("nested deeper than %d", js.limits.variant_depth), c.p)
     end
     c.level = c.level + 1
-  end
-
-  local BLANK = "^[ \t\n\v\f\r\28-\31]*(.-)[ \t\n\v\f\r\28-\31]*$"
-
-  --- The number that a text says as Python's float reads it, nil for none.
-  function js.number(text)
-    if #text > 256 or find(text, "[\128-\255]") then return nil end
-    local sign, word = string.match(string.match(text, BLANK), "^([+-]?)(.*)$")
-    local lower = string.lower(word)
-    if lower == "inf" or lower == "infinity" then return sign == "-" and -math.huge or math.huge end
-    if lower == "nan" then return 0 / 0 end
-    if find(word, "_", 1, true) then
-      local plain, count = string.gsub(word, "(%d)_%f[%d]", "%1")
-      if find(plain, "_", 1, true) or count == 0 then return nil end
-      word = plain
-    end
-    if not (find(word, "^%d+%.?%d*$") or find(word, "^%.%d+$") or find(word, "^%d+%.?%d*[eE][+-]?%d+$")
-        or find(word, "^%.%d+[eE][+-]?%d+$")) then
-      return nil
-    end
-    local value = tonumber(word)
-    return value and (sign == "-" and -value or value) + 0.0
-  end
-
-  --- Reads field by field, with `node` into the tree.
-  local function read(c)
-    local ok, found = pcall(js.decode, c)
-    if ok then return found end
-    if found ~= c then error(found, 0) end
-    return nil
-  end
-
-  local function cursor(s, operation, count)
-    return { s = s, p = 0, n = #s, last = 0, done = 0, level = 0, operation = operation, count = count or 0 }
-  end
-
-  --- What a message's bytes, from index `start` on, say, why they can not be read, and the id of the object that it is for;
-  --- `operation` and `count` are what an answer is read with.
-  function js.read(s, start, operation, count)
-    local ok, body, object_id, trailing = pcall(js.glimpse, s, start, operation, count or 0)
-    if not ok then
-      local found = read(cursor(sub(s, start), operation, count))
-      if not found then return nil, js.failure(cursor(sub(s, start), operation, count)) end
-      body, object_id, trailing = found.body, found.object_id, found.trailing
-    end
-    if trailing > 0 then body.trailing = trailing end
-    return body, nil, object_id
-  end
-
-  --- Draws a message below `node`; gives what it says.
-  function js.read_into(node, range, s, operation, count, shown, veil)
-    local c = cursor(s, operation, count)
-    c.node, c.range, c.shown, c.veil, c.opened = node, range, shown, veil, {}
-    local found = read(c)
-    if found then return found.body end
-    for _, one in ipairs(c.opened) do
-      if one[2] then one[2]:set_len(math.max(c.done - one[1], 0)) end
-    end
-    if c.done < c.n then
-      local bytes = range(c.done, c.n - c.done)
-      -- As many as there are bytes: Wireshark reads the value as far as the range goes.
-      if veil == js.veil_of_all then
-        node:add(js.fields.undecoded, bytes, string.rep("*", c.n - c.done))
-      else
-        node:add(js.fields.undecoded, bytes)
-      end
-    end
-    return nil
   end
 end
 
@@ -5997,6 +5929,57 @@ do
   end
 end
 
+-- Reads a whole message with the decoders that are generated: into a table, and into the tree.
+do
+  local sub = string.sub
+
+  --- Reads field by field, with `node` into the tree.
+  local function read(c)
+    local ok, found = pcall(js.decode, c)
+    if ok then return found end
+    if found ~= c then error(found, 0) end
+    return nil
+  end
+
+  local function cursor(s, operation, count)
+    return { s = s, p = 0, n = #s, last = 0, done = 0, level = 0, operation = operation, count = count or 0 }
+  end
+
+  --- What a message's bytes, from index `start` on, say, why they can not be read, and the id of the object that it is for;
+  --- `operation` and `count` are what an answer is read with.
+  function js.read(s, start, operation, count)
+    local ok, body, object_id, trailing = pcall(js.glimpse, s, start, operation, count or 0)
+    if not ok then
+      local found = read(cursor(sub(s, start), operation, count))
+      if not found then return nil, js.failure(cursor(sub(s, start), operation, count)) end
+      body, object_id, trailing = found.body, found.object_id, found.trailing
+    end
+    if trailing > 0 then body.trailing = trailing end
+    return body, nil, object_id
+  end
+
+  --- Draws a message below `node`; gives what it says.
+  function js.read_into(node, range, s, operation, count, shown, veil)
+    local c = cursor(s, operation, count)
+    c.node, c.range, c.shown, c.veil, c.opened = node, range, shown, veil, {}
+    local found = read(c)
+    if found then return found.body end
+    for _, one in ipairs(c.opened) do
+      if one[2] then one[2]:set_len(math.max(c.done - one[1], 0)) end
+    end
+    if c.done < c.n then
+      local bytes = range(c.done, c.n - c.done)
+      -- As many as there are bytes: Wireshark reads the value as far as the range goes.
+      if veil == js.veil_of_all then
+        node:add(js.fields.undecoded, bytes, string.rep("*", c.n - c.done))
+      else
+        node:add(js.fields.undecoded, bytes)
+      end
+    end
+    return nil
+  end
+end
+
 -- Why a message can not be read, with the field that it is about: `invoke.params.arguments[2].value at offset 40: ...`.
 -- Such a message is read once more, by the same functions, which note their fields then.
 do
@@ -6171,6 +6154,28 @@ do
   end
   function js.uint64(raw) return UInt64.new(halves(raw)) end
   function js.int64(raw) return Int64.new(halves(raw)) end
+
+  local BLANK = "^[ \t\n\v\f\r\28-\31]*(.-)[ \t\n\v\f\r\28-\31]*$"
+
+  --- The number that a text says as Python's float reads it, nil for none.
+  function js.number(text)
+    if #text > 256 or find(text, "[\128-\255]") then return nil end
+    local sign, word = string.match(string.match(text, BLANK), "^([+-]?)(.*)$")
+    local lower = string.lower(word)
+    if lower == "inf" or lower == "infinity" then return sign == "-" and -math.huge or math.huge end
+    if lower == "nan" then return 0 / 0 end
+    if find(word, "_", 1, true) then
+      local plain, count = string.gsub(word, "(%d)_%f[%d]", "%1")
+      if find(plain, "_", 1, true) or count == 0 then return nil end
+      word = plain
+    end
+    if not (find(word, "^%d+%.?%d*$") or find(word, "^%.%d+$") or find(word, "^%d+%.?%d*[eE][+-]?%d+$")
+        or find(word, "^%.%d+[eE][+-]?%d+$")) then
+      return nil
+    end
+    local value = tonumber(word)
+    return value and (sign == "-" and -value or value) + 0.0
+  end
 end
 
 -- Where a secret ends that begins at some place of a text (wire/secret_values.py), and what all search of secrets needs.
@@ -7449,13 +7454,10 @@ do
   end
 end
 
--- Where IP and TCP lie in the bytes of a packet.
---
--- The plugin reads the headers itself: fields of other dissectors would make tshark build trees of all packets, also of
--- those that nobody looks at.  Lua is not told of which link type a packet is, so headers are known by what is in them.
+-- IP headers in the bytes of a packet, whatever is in front of them: tunnels, tags, other headers of IP.
 do
-  local byte, sub, find, char, floor = string.byte, string.sub, string.find, string.char, math.floor
-  local TCP, UDP, ICMP, ICMP6, PORT_TYPE_TCP = 6, 17, 1, 58, 2
+  local byte, find = string.byte, string.find
+  local TCP, UDP, ICMP, ICMP6 = 6, 17, 1, 58
   local EXTENSIONS = { [0] = true, [43] = true, [44] = true, [51] = true, [60] = true, [140] = true }
   local FRAGMENT, AUTHENTICATION = js.python.stream_ip.FRAGMENT, js.python.stream_ip.AUTHENTICATION
   local BEGINNING = "[E-O`-o]"  -- of an IP header: 0x45 to 0x4f, 0x60 to 0x6f
@@ -7470,13 +7472,6 @@ do
   --- Protocols whose packets may have TCP in them, and UDP's ports of tunnels (those of stream/packets.py and tunnels.py).
   local CARRIERS = set(0, 4, 6, 17, 41, 43, 44, 47, 51, 60, 97, 137, 140)
   local TUNNEL_PORTS = set(1701, 2152, 3544, 4341, 4789, 4790, 6081, 6635, 8472)
-
-  --- Bytes of a packet that hold its headers.
-  js.head_size = 512
-
-  --- Where the IP header began last, the same in nearly all packets of a capture, and those of the tunnels in front of it
-  --- (nil when there are none).
-  local link, outer = 14, nil
 
   local function u2(head, at)
     local a, b = byte(head, at + 1, at + 2)
@@ -7598,6 +7593,30 @@ do
     return nil
   end
 
+  js.headers = {
+    CARRIERS = CARRIERS, u2 = u2, behind_ipv4 = behind_ipv4, behind_ipv6 = behind_ipv6, ip_before = ip_before,
+    is_tunnel = is_tunnel, fragment = fragment, headers_before = headers_before, part_of = part_of,
+  }
+end
+
+-- Where IP and TCP lie in the bytes of a packet.
+--
+-- The plugin reads the headers itself: fields of other dissectors would make tshark build trees of all packets, also of
+-- those that nobody looks at.  Lua is not told of which link type a packet is, so headers are known by what is in them.
+do
+  local byte, sub, find, char, floor = string.byte, string.sub, string.find, string.char, math.floor
+  local TCP, UDP, ICMP, ICMP6, PORT_TYPE_TCP = 6, 17, 1, 58, 2
+  local H = js.headers
+  local CARRIERS, u2, ip_before, is_tunnel, fragment = H.CARRIERS, H.u2, H.ip_before, H.is_tunnel, H.fragment
+  local headers_before, part_of = H.headers_before, H.part_of
+
+  --- Bytes of a packet that hold its headers.
+  js.head_size = 512
+
+  --- Where the IP header began last, the same in nearly all packets of a capture, and those of the tunnels in front of it
+  --- (nil when there are none).
+  local link, outer = 14, nil
+
   --- True when the packet's IP header is where it was last, and neither a tunnel's nor a fragment's.
   local function is_plain(head)
     local first, _, _, _, _, _, following, rest, _, protocol = byte(head, link + 1, link + 10)
@@ -7715,37 +7734,6 @@ do
     return segment(head, at, version, tcp, #datagram)
   end
 
-  local function u2_text(number) return char(floor(number / 256), number % 256) end
-
-  --- What says where a fragment with IPv4 belongs, and the header of the whole datagram by the length of its payload.
-  local function fragment4(data, at)
-    local field, ident = u2(data, at + 6), sub(data, at + 5, at + 6)
-    local rest = sub(data, at + 9, at + 10) .. "\0\0" .. sub(data, at + 13, at + 20)
-    local function header(length) return "\69\0" .. u2_text(length + 20) .. ident .. "\0\0" .. rest end
-    return { offset = field % 8192 * 8, more = field % 16384 >= 8192, key = sub(data, at + 10, at + 10) .. ident
-      .. sub(data, at + 13, at + 20), header = header, longest = 65515 }
-  end
-
-  local function fragment6(data, at, protocol, part)
-    local field, kind = u2(data, part + 2), char(protocol)
-    local rest = kind .. sub(data, at + 8, at + 40)
-    local function header(length) return "\96\0\0\0" .. u2_text(length) .. rest end
-    return { offset = field - field % 8, more = field % 2 == 1, key = kind .. sub(data, part + 5, part + 8)
-      .. sub(data, at + 9, at + 40), header = header, longest = 65535 }
-  end
-
-  --- The fragment whose IP header begins at `at`; nil for one that is of no interest.
-  function js.read_fragment(data, at, wire)
-    local is_old = byte(data, at + 1) < 0x60
-    local protocol, from, _, part = (is_old and behind_ipv4 or behind_ipv6)(data, at)
-    if not CARRIERS[protocol] then return nil end
-    local size = u2(data, at + (is_old and 2 or 4))
-    local stop = size > 0 and at + size + (is_old and 0 or 40) or wire
-    local found = is_old and fragment4(data, at) or fragment6(data, at, protocol, part)
-    found.payload, found.is_cut = sub(data, from + 1, stop), #data < stop
-    return found
-  end
-
   --- How many hops a packet has left and 256 times its IP id (0: none), where its TCP header begins at `tcp`.
   --- That of a header of IPv6, which has no id; of IPv4 it is told where the TCP header is read (main.lua).
   function js.hop(head, tcp) return byte(head, tcp - 32) or 0 end
@@ -7762,9 +7750,9 @@ end
 -- The plugin puts segments in order itself, so that it shows the same whatever TCP's preferences for reassembly are.
 -- A hole is given up (a gap, never filler bytes) when it is proven that the bytes will not come (acknowledged.lua).
 do
-  local sequence, rules, floor, max = js.python.stream_sequence, js.python.stream_direction, math.floor, math.max
+  local sequence, rules, floor = js.python.stream_sequence, js.python.stream_direction, math.floor
   local HALF, WHOLE = sequence.HALF, 2 * sequence.HALF
-  local WINDOW, OVERHEAD = sequence.LARGEST_WINDOW, rules._OVERHEAD
+  local WINDOW = sequence.LARGEST_WINDOW
   local TWICE, TWICE_WITHOUT_ID = sequence.TWICE, rules._TWICE_WITHOUT_ID
   local NEAR, SHUFFLED, MOST = sequence.NEAR, js.python.stream_reassembly._SHUFFLED, js.python.limits.MAX_EVIDENCE
   local D = {}
@@ -7894,17 +7882,6 @@ do
     if cut > 0 then self.out:gap(self.side, offset + #piece.data, cut, piece.number, piece.time, true) end
   end
 
-  --- The part of a piece from offset `start` up to `stop`.
-  local function part(piece, start, stop)
-    if start <= piece.start and stop >= piece.stop then return piece end
-    local from = math.max(start, piece.start)
-    local to = math.min(stop, piece.stop)
-    return {
-      start = from, stop = to, data = string.sub(piece.data, from - piece.start + 1, to - piece.start),
-      number = piece.number, time = piece.time, at = piece.at and piece.at + from - piece.start,
-    }
-  end
-
   --- A segment with payload: `length` bytes on the wire, of which `data` was captured.
   function D:receive(seq, data, length, number, time, hop)
     local at = number == self.out.session.last and 0 or nil  -- only bytes of the packet at hand lie in it
@@ -7942,7 +7919,7 @@ do
     local start, stop = self.next + ahead, self.next + ahead + length
     local piece = { start = start, stop = stop, data = data, number = number, time = time, at = at }
     if self.fin_at and stop > self.fin_at then
-      piece, stop = part(piece, start, self.fin_at), self.fin_at
+      piece, stop = js.part_of_piece(piece, start, self.fin_at), self.fin_at
     end
     if stop <= self.next then
       if start < stop and not self:is_probe(ahead, length) then self:repeated(seq, length, number, time, hop) end
@@ -7950,7 +7927,7 @@ do
     end
     if start < self.next then
       if self.probed ~= self.next or start ~= self.next - 1 then self:repeated(seq, length, number, time, hop) end
-      piece = part(piece, self.next, stop)
+      piece = js.part_of_piece(piece, self.next, stop)
     end
     if #self.waiting == 0 and piece.start == self.next then
       self:new_data(stop, number, time, hop)
@@ -8015,6 +7992,24 @@ do
     if #marks == MOST then table.remove(marks, MOST / 2 + 1) end
     marks[#marks + 1] = js.mark(number, time, hop)
   end
+end
+
+-- One direction of a TCP connection: segments that came too early wait for those before them, or until these are given up.
+do
+  local D, max = js.direction, math.max
+  local OVERHEAD = js.python.stream_direction._OVERHEAD
+
+  --- The part of a piece from offset `start` up to `stop`.
+  function js.part_of_piece(piece, start, stop)
+    if start <= piece.start and stop >= piece.stop then return piece end
+    local from = math.max(start, piece.start)
+    local to = math.min(stop, piece.stop)
+    return {
+      start = from, stop = to, data = string.sub(piece.data, from - piece.start + 1, to - piece.start),
+      number = piece.number, time = piece.time, at = piece.at and piece.at + from - piece.start,
+    }
+  end
+  local part = js.part_of_piece
 
   --- Keeps what is new of a piece, in order; where two segments differ the one captured first wins.  True when some of
   --- these bytes were there already.
@@ -8180,14 +8175,12 @@ do
   end
 end
 
--- One direction of a callback connection: bytes in stream order become frames (the rules of stream/framing.py).
+-- Where a frame may begin and where it ends, told from its bytes (the rules of stream/framing.py).
 do
-  local byte, sub, find = string.byte, string.sub, string.find
-  local limits, say = js.limits, js.python.stream_wrong_bytes
+  local byte, find = string.byte, string.find
+  local limits, rules = js.limits, js.python.stream_framing
   local MOST_DECODED = limits.decoded
-  local HEAD = js.python.stream_framing._HEAD  -- bytes that are kept of a message that is too long to be decoded
-  local SHORTEST_REQUEST = js.python.stream_framing._SHORTEST_REQUEST
-  local SHORTEST_ANSWER = js.python.stream_framing._SHORTEST_ANSWER
+  local SHORTEST_REQUEST, SHORTEST_ANSWER = rules._SHORTEST_REQUEST, rules._SHORTEST_ANSWER
   local CLASSES = { [0x53] = true, [0x4F] = true, [0x41] = true, [0x45] = true, [0x4B] = true }
   local COMMANDS = {
     [0x53] = { [0x43] = true },
@@ -8249,6 +8242,16 @@ do
       from = at + 1
     end
   end
+
+  js.framing = { length_at = length_at, end_of_frame = end_of_frame, is_boundary = is_boundary, boundary = boundary }
+end
+
+-- One direction of a callback connection: bytes in stream order become frames (the rules of stream/framing.py).
+do
+  local sub, limits, say = string.sub, js.limits, js.python.stream_wrong_bytes
+  local HEAD = js.python.stream_framing._HEAD  -- bytes that are kept of a message that is too long to be decoded
+  local length_at, end_of_frame = js.framing.length_at, js.framing.end_of_frame
+  local is_boundary, boundary, plausible = js.framing.is_boundary, js.framing.boundary, js.plausible_frame
 
   local R = {}
   R.__index = R
@@ -9241,9 +9244,43 @@ end
 --
 -- Wireshark does that too, but hands what it made to dissectors only, not to a post-dissector.
 do
+  local byte, sub, char, floor = string.byte, string.sub, string.char, math.floor
+  local CARRIERS, u2 = js.headers.CARRIERS, js.headers.u2
+  local behind_ipv4, behind_ipv6 = js.headers.behind_ipv4, js.headers.behind_ipv6
   local TWICE = js.python.stream_sequence.TWICE
   local G = {}
   G.__index = G
+
+  local function u2_text(number) return char(floor(number / 256), number % 256) end
+
+  --- What says where a fragment with IPv4 belongs, and the header of the whole datagram by the length of its payload.
+  local function fragment4(data, at)
+    local field, ident = u2(data, at + 6), sub(data, at + 5, at + 6)
+    local rest = sub(data, at + 9, at + 10) .. "\0\0" .. sub(data, at + 13, at + 20)
+    local function header(length) return "\69\0" .. u2_text(length + 20) .. ident .. "\0\0" .. rest end
+    return { offset = field % 8192 * 8, more = field % 16384 >= 8192, key = sub(data, at + 10, at + 10) .. ident
+      .. sub(data, at + 13, at + 20), header = header, longest = 65515 }
+  end
+
+  local function fragment6(data, at, protocol, part)
+    local field, kind = u2(data, part + 2), char(protocol)
+    local rest = kind .. sub(data, at + 8, at + 40)
+    local function header(length) return "\96\0\0\0" .. u2_text(length) .. rest end
+    return { offset = field - field % 8, more = field % 2 == 1, key = kind .. sub(data, part + 5, part + 8)
+      .. sub(data, at + 9, at + 40), header = header, longest = 65535 }
+  end
+
+  --- The fragment whose IP header begins at `at`; nil for one that is of no interest.
+  local function read_fragment(data, at, wire)
+    local is_old = byte(data, at + 1) < 0x60
+    local protocol, from, _, part = (is_old and behind_ipv4 or behind_ipv6)(data, at)
+    if not CARRIERS[protocol] then return nil end
+    local size = u2(data, at + (is_old and 2 or 4))
+    local stop = size > 0 and at + size + (is_old and 0 or 40) or wire
+    local found = is_old and fragment4(data, at) or fragment6(data, at, protocol, part)
+    found.payload, found.is_cut = sub(data, from + 1, stop), #data < stop
+    return found
+  end
 
   --- `open` are those of which something is missing, `done` those that were whole, both by key and the oldest first.
   function js.new_datagrams()
@@ -9252,7 +9289,7 @@ do
 
   --- The datagram that is whole with the fragment at `at`, with a plain IP header; else nil.
   function G:take(data, at, wire, time)
-    local fragment = js.read_fragment(data, at, wire)
+    local fragment = read_fragment(data, at, wire)
     if not fragment then return nil end
     local key = fragment.key
     local one, before = self.open[key], self.done[key]
@@ -12359,9 +12396,7 @@ end
 -- A task is known by its agent and the tunnel's id, and by its agentTaskId, whichever connection carries it.
 do
   local rules, py = js.python, js.py
-  local OK, ACCEPTED = rules.session_tunnels._OK, rules.session_tunnels._ACCEPTED
-  local PATIENCE, GRACE = rules.session_timeouts.AGENT_PATIENCE, rules.session_timeouts.HEARTBEAT_GRACE
-  local REMEMBERED, MOST = rules.session_agent_facts._REMEMBERED, rules.limits.MAX_EVIDENCE
+  local PATIENCE = rules.session_timeouts.AGENT_PATIENCE
   local A = {}
   A.__index = A
   js.Agents = A
@@ -12388,7 +12423,9 @@ do
   function js.agent_place(one) return one.client.ip .. " " .. one.server.key end
   local place_of = js.agent_place
 
-  local function key_of(exchange, tunnel) return (exchange.target.host or exchange.server.key) .. " " .. tunnel end
+  --- An agent and a tunnel.
+  function js.tunnel_key(exchange, tunnel) return (exchange.target.host or exchange.server.key) .. " " .. tunnel end
+  local key_of = js.tunnel_key
 
   -- --- tasks ---
 
@@ -12507,8 +12544,16 @@ do
     local secret = js.json_text(value, "tunnelToken", "secret")
     self:named(task, key_of(exchange, tunnel), secret, name, exchange.answered)
   end
+end
 
-  -- --- tunnels ---
+-- What goes through tunnels: requests and their responses bring messages of tasks on Universal Agents (the rules of
+-- session/tunnel.py and session/tunnels.py).
+do
+  local rules, A = js.python, js.Agents
+  local place_of, key_of = js.agent_place, js.tunnel_key
+  local OK, ACCEPTED = rules.session_tunnels._OK, rules.session_tunnels._ACCEPTED
+  local GRACE = rules.session_timeouts.HEARTBEAT_GRACE
+  local REMEMBERED, MOST = rules.session_agent_facts._REMEMBERED, rules.limits.MAX_EVIDENCE
 
   function A:tunnelled(exchange)
     local task = self.by_key[key_of(exchange, exchange.target.tunnel)]
@@ -12837,11 +12882,10 @@ do
   end
 end
 
--- Draws what was written down about a packet: Info column, trees, expert information.
+-- What trees are drawn with: generated items, expert information, links to other packets, a message's bytes.
 do
-  local format, find, floor = string.format, string.find, math.floor
+  local floor = math.floor
   local F, X = js.fields, js.experts
-  local xml_dissector = Dissector.get("xml")
 
   local function generated(node, field, value)
     if value == nil then return nil end
@@ -12872,7 +12916,6 @@ do
     return #problems > 0
   end
 
-  js.draw_problems = draw_problems
 
   --- A packet of TCP's own, or an ICMP error about one: whose it is, and what it proves.
   function js.draw_own(stream, pinfo, tree)
@@ -12917,8 +12960,6 @@ do
     end
   end
 
-  js.draw_segments = segments
-
   --- Gives `range(offset, size)` over a message's bytes, from the packet or put together from several.
   local function bytes_of(message, payload, title)
     if message.at and payload then
@@ -12937,7 +12978,16 @@ do
     return function(offset, size) return tvb(offset, size) end
   end
 
-  -- --- frames ---
+  js.drawing = {
+    generated = generated, expert = expert, links = links, segments = segments, bytes_of = bytes_of, problems = draw_problems,
+  }
+end
+
+-- Draws messages: frames of callback connections with what they say, and documents of command connections.
+do
+  local find, F, D = string.find, js.fields, js.drawing
+  local generated, expert, links, segments, bytes_of = D.generated, D.expert, D.links, D.segments, D.bytes_of
+  local xml_dissector = Dissector.get("xml")
 
   local function draw_words(node, message, body)
     if not body then return end
@@ -13052,9 +13102,7 @@ do
     if has_failed(message) then expert(root, "failed_hresult", message.info) end
     return root
   end
-  js.draw_frame = draw_frame
-
-  -- --- documents ---
+  D.frame, D.has_expert = draw_frame, has_expert
 
   local function draw_document(tree, message, payload, pinfo)
     local whole = bytes_of(message, payload, "Reassembled JobScheduler document")
@@ -13089,8 +13137,13 @@ do
     end
     return root
   end
+  D.document = draw_document
+end
 
-  -- --- packets ---
+-- Draws what was written down about a packet: Info column, trees, expert information.
+do
+  local format, F, D = string.format, js.fields, js.drawing
+  local generated, expert = D.generated, D.expert
 
   local function part_words(message)
     local number = js.session:shown(message.number)
@@ -13139,7 +13192,7 @@ do
   --- Fills the columns for a packet of which nobody wants to see more; false when there is more to be done, for `js.draw`.
   function js.glance(entry, pinfo, tree)
     if js.is_gui or session ~= js.session or pass ~= session.is_first_pass then find_out(tree, pinfo) end
-    if has_tree or not entry.class or has_expert(entry) then return false end
+    if has_tree or not entry.class or D.has_expert(entry) then return false end
     if not has_columns then return true end
     local info = entry.info
     if not info then
@@ -13166,16 +13219,16 @@ do
   function js.draw(entry, pinfo, tree, payload)
     local infos, first = {}, nil  -- of the Info column
     for _, late in ipairs(not pinfo.visited and entry.late or {}) do
-      first = (late.document and draw_document or draw_frame)(tree, late, nil, pinfo) or first
+      first = (late.document and D.document or D.frame)(tree, late, nil, pinfo) or first
       infos[#infos + 1] = late.info
     end
     local message, more = entry.size and entry or entry.message, 0
     while message do
       local root
       if message.document then
-        root = draw_document(tree, message, payload, pinfo)
+        root = D.document(tree, message, payload, pinfo)
       else
-        root = draw_frame(tree, message, payload)
+        root = D.frame(tree, message, payload)
       end
       first = first or root
       if #infos < 8 then infos[#infos + 1] = message.info end
@@ -13184,7 +13237,7 @@ do
     end
     local problems, told = here(entry.problems, pinfo), {}
     if not first and (payload or problems) then first = draw_part(tree, entry, payload) end
-    if js.wanted and first then draw_problems(first, js.session:packet_at(pinfo), told) end
+    if js.wanted and first then D.problems(first, js.session:packet_at(pinfo), told) end
     for index = 1, problems and #problems or 0 do
       if not told[problems[index].code] then expert(first, problems[index].code, problems[index].text) end
       if #infos < 8 then infos[#infos + 1] = problems[index].text end
@@ -13458,7 +13511,7 @@ do
   function js.draw_exchange(tree, exchange, is_answer, range, pinfo)
     local message, root = is_answer and exchange.answer_message or not is_answer and exchange.message or nil
     if message and range then
-      root = js.draw_frame(tree, message, range)
+      root = js.drawing.frame(tree, message, range)
     elseif range then
       root = tree:add(js.proto, range, "JobScheduler")
     else
@@ -14156,7 +14209,7 @@ do
     if task and task.first_packet == exchange.number and not is_answer then task.first_packet = packets[1] end
     if not message then return end
     message.packets = packets
-    if js.wanted then js.draw_segments(fresh.root, message) end
+    if js.wanted then js.drawing.segments(fresh.root, message) end
   end
 
   function bodies.dissector(tvb, pinfo, tree)
@@ -14207,7 +14260,7 @@ do
     if requests + responses == 1 then complete(pinfo) end
     without_body(pinfo, tree, true, responses)
     without_body(pinfo, tree, false, requests)
-    if js.wanted then js.draw_problems(tree, js.session:packet_at(pinfo)) end
+    if js.wanted then js.drawing.problems(tree, js.session:packet_at(pinfo)) end
   end
 end
 

@@ -23,12 +23,13 @@ TARGET = Path(__file__).resolve().parents[2] / "wireshark" / "jobscheduler.lua"
 
 #: The hand-written pieces in the order in which they build on each other; names and fields go behind the first.
 _PIECES = (
-    "cursor", "places", "text", "secret_values", "secret_elements", "secret_assigned", "secret_shapes", "secrets",
-    "veil", "names", "words", "xml", "packets", "tcp", "acknowledged", "frames", "assembly", "documents", "dialog",
-    "learning", "order", "datagrams", "facts", "judgement", "hosts", "silence", "tasks", "joiner", "cut", "pairs",
-    "early", "detect", "command", "callback", "session", "shared_ports", "sniffing", "reports", "ending", "numbering",
-    "segments", "tries", "reorder", "json", "agent_facts", "agent_tasks", "agent_exchanges", "tree", "agent_http",
-    "agent_tree", "window", "task_window", "packet_menu", "statistics", "claim", "agents", "garbage", "main",
+    "cursor", "reading", "places", "text", "secret_values", "secret_elements", "secret_assigned", "secret_shapes",
+    "secrets", "veil", "names", "words", "xml", "headers", "packets", "tcp", "waiting", "acknowledged", "framing",
+    "frames", "assembly", "documents", "dialog", "learning", "order", "datagrams", "facts", "judgement", "hosts",
+    "silence", "tasks", "joiner", "cut", "pairs", "early", "detect", "command", "callback", "session", "shared_ports",
+    "sniffing", "reports", "ending", "numbering", "segments", "tries", "reorder", "json", "agent_facts", "agent_tasks",
+    "agent_tunnels", "agent_exchanges", "tree", "tree_messages", "drawing", "agent_http", "agent_tree", "window",
+    "task_window", "packet_menu", "statistics", "claim", "agents", "garbage", "main",
 )  # fmt: skip
 
 _HEADER = """\

@@ -150,15 +150,8 @@ def test_caps_are_those_of_python() -> None:
         assert re.findall(rf"\bjs\.limits\.{name} = (\d+)$", text, re.MULTILINE) == [str(cap)]
 
 
-#: Pieces that are longer than a piece should be, and by how many lines they may be at most: only ever less.
-LONGER = {
-    "agent_tasks": 309, "cursor": 304, "frames": 290, "packets": 307,
-    "tcp": 362, "tree": 371,
-}  # fmt: skip
-
-
 @pytest.mark.parametrize(
     "piece", sorted((lua.TARGET.parents[1] / "dissector/codegen/lua").glob("*.lua")), ids=lambda piece: piece.stem
 )
 def test_a_piece_is_short(piece: Path) -> None:
-    assert len(piece.read_text(encoding="utf-8").splitlines()) <= LONGER.get(piece.stem, 249)
+    assert len(piece.read_text(encoding="utf-8").splitlines()) < 250

@@ -82,7 +82,7 @@ do
   function js.draw_exchange(tree, exchange, is_answer, range, pinfo)
     local message, root = is_answer and exchange.answer_message or not is_answer and exchange.message or nil
     if message and range then
-      root = js.draw_frame(tree, message, range)
+      root = js.drawing.frame(tree, message, range)
     elseif range then
       root = tree:add(js.proto, range, "JobScheduler")
     else

@@ -155,7 +155,7 @@ do
     if task and task.first_packet == exchange.number and not is_answer then task.first_packet = packets[1] end
     if not message then return end
     message.packets = packets
-    if js.wanted then js.draw_segments(fresh.root, message) end
+    if js.wanted then js.drawing.segments(fresh.root, message) end
   end
 
   function bodies.dissector(tvb, pinfo, tree)
@@ -206,6 +206,6 @@ do
     if requests + responses == 1 then complete(pinfo) end
     without_body(pinfo, tree, true, responses)
     without_body(pinfo, tree, false, requests)
-    if js.wanted then js.draw_problems(tree, js.session:packet_at(pinfo)) end
+    if js.wanted then js.drawing.problems(tree, js.session:packet_at(pinfo)) end
   end
 end

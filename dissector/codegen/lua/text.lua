@@ -91,4 +91,26 @@ do
   end
   function js.uint64(raw) return UInt64.new(halves(raw)) end
   function js.int64(raw) return Int64.new(halves(raw)) end
+
+  local BLANK = "^[ \t\n\v\f\r\28-\31]*(.-)[ \t\n\v\f\r\28-\31]*$"
+
+  --- The number that a text says as Python's float reads it, nil for none.
+  function js.number(text)
+    if #text > 256 or find(text, "[\128-\255]") then return nil end
+    local sign, word = string.match(string.match(text, BLANK), "^([+-]?)(.*)$")
+    local lower = string.lower(word)
+    if lower == "inf" or lower == "infinity" then return sign == "-" and -math.huge or math.huge end
+    if lower == "nan" then return 0 / 0 end
+    if find(word, "_", 1, true) then
+      local plain, count = string.gsub(word, "(%d)_%f[%d]", "%1")
+      if find(plain, "_", 1, true) or count == 0 then return nil end
+      word = plain
+    end
+    if not (find(word, "^%d+%.?%d*$") or find(word, "^%.%d+$") or find(word, "^%d+%.?%d*[eE][+-]?%d+$")
+        or find(word, "^%.%d+[eE][+-]?%d+$")) then
+      return nil
+    end
+    local value = tonumber(word)
+    return value and (sign == "-" and -value or value) + 0.0
+  end
 end
