@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 #: Seconds between two scrapes that are timed.
-_EVERY = 0.2
+_EVERY = 1.0
 PROGRAM = shutil.which("prometheus")
 
 

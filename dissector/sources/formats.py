@@ -24,7 +24,9 @@ _EDGE = Struct("<II")
 _LENGTH = Struct("<I")
 _SECTION_BODY = Struct("<IHHq")
 _INTERFACE_BODY = Struct("<HHI")
-_PACKET_BODY = Struct("<IIIII")
+#: Of an enhanced packet block up to its data: type, length, interface, time, captured and original length.
+_PACKET_HEAD = Struct("<IIIIIII")
+_PACKET_ROOM = _PACKET_HEAD.size + _LENGTH.size
 _STATISTICS_BODY = Struct("<III")
 _OPTION = Struct("<HH")
 _OFFSET_BODY = Struct("<q")
@@ -110,9 +112,10 @@ class Pcapng:
             number = self._interfaces[key] = len(self._interfaces)
             described = _interface(*key)
         ticks = time if clock is _UNIX else (time - clock.offset * _SECOND) // clock.tick
-        head = _PACKET_BODY.pack(number, ticks >> 32, ticks & 0xFFFF_FFFF, len(data), wire_length)
-        options = _options(_texts(comments)) if comments else b""
-        return described + _block(_PACKET, head + data + bytes(-len(data) % 4) + options)
+        rest = bytes(-len(data) % 4) + (_options(_texts(comments)) if comments else b"")
+        length = _PACKET_ROOM + len(data) + len(rest)
+        head = _PACKET_HEAD.pack(_PACKET, length, number, ticks >> 32, ticks & 0xFFFF_FFFF, len(data), wire_length)
+        return described + head + data + rest + _LENGTH.pack(length)
 
     def secrets(self, log: bytes) -> bytes:
         return _block(_SECRETS, _EDGE.pack(_TLS_KEY_LOG, len(log)) + log + bytes(-len(log) % 4)) if log else b""

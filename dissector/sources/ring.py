@@ -109,25 +109,34 @@ class CaptureWriter:
             os.fchown(self._file, user, group)
 
     def record(self, block: Block, names: Sequence[str]) -> None:
-        """Writes all packets of a block that stand in a row in the capture; ``names`` are their interfaces."""
-        for packet in block.packets():
-            self.write(packet, names[packet.number - block.numbers[0]])
+        """Writes all packets of a block; ``names`` are their interfaces."""
+        data, begins, ends, times, cut = block.data, block.begins, block.ends, block.times, block.cut
+        for index, link_type in block.readable():
+            captured = data[begins[index] : ends[index]]
+            self._write(times[index], link_type, captured, cut.get(index, len(captured)), names[index])
+        self._flush_in_time()
 
     def write(self, packet: Packet, interface: str) -> None:
+        self._write(packet.time, packet.link_type, packet.data, packet.wire_length, interface)
+        self._flush_in_time()
+
+    def _write(self, at: int, link_type: int, data: bytes, wire_length: int, interface: str) -> None:
         if self.failure is not None:
             return
         if self._ring is not None and self._is_full(self._ring):
             self._next_file()
         try:
-            self._waiting += self._format.packet(
-                packet.time, packet.link_type, packet.data, packet.wire_length, (), interface
-            )
+            self._waiting += self._format.packet(at, link_type, data, wire_length, (), interface)
         except ValueError as error:
             self.flush()
             self._fail(str(error))
             return
         self.packets += 1
-        if len(self._waiting) >= _FLUSH_BYTES or time.monotonic() - self._flushed >= _FLUSH_SECONDS:
+        if len(self._waiting) >= _FLUSH_BYTES:
+            self.flush()
+
+    def _flush_in_time(self) -> None:
+        if time.monotonic() - self._flushed >= _FLUSH_SECONDS:
             self.flush()
 
     def _is_full(self, ring: Ring) -> bool:

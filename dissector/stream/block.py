@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, MutableSequence, Sequence
+from itertools import repeat
 from mmap import mmap
 from typing import NamedTuple
 
@@ -155,10 +156,15 @@ class Block(NamedTuple):
         keys: dict[int, bytes] = {}
         for conversation in self.conversations:
             keys.update((place >> 1, conversation.keys[place & 1]) for place in conversation.places)
-        readable = {link_type: is_supported(link_type) for _, link_type, *_ in self.stretches}
-        for index in range(len(self.times)):
-            if readable[self.stretch(index).link_type]:
-                yield self.packet(index, keys.get(index))
+        for index, _ in self.readable():
+            yield self.packet(index, keys.get(index))
+
+    def readable(self) -> Iterator[tuple[int, int]]:
+        """Index and link type of all whose link type can be read."""
+        stops = [*(stretch.first for stretch in self.stretches[1:]), len(self.times)]
+        for (first, link_type, *_), stop in zip(self.stretches, stops, strict=True):
+            if is_supported(link_type):
+                yield from zip(range(first, stop), repeat(link_type))
 
     def packet(self, index: int, key: bytes | None) -> Packet:
         """Packet ``index``; ``key`` as ``Packet.key``."""
