@@ -170,6 +170,7 @@ def _live(wanted: LiveOptions) -> None:
     # What is there now stays: the garbage collector need not look at it again while packets wait.
     gc.collect()
     gc.freeze()
+    gc.set_threshold(50_000, 20, 10)
     source.begin()
     with stopped_by_signals(monitor):
         if not output.fills_screen and not wanted.from_stream:
