@@ -21,7 +21,7 @@ from dissector.fleet.captures import KnownCapture
 from dissector.fleet.columns import SCHEMA, TABLES
 from dissector.fleet.storage import read, storage_of
 from dissector.fleet.views import BRIEFS
-from dissector.render.json import SCHEMA as CONTRACT
+from dissector.render.contract import SCHEMA as CONTRACT
 from dissector.sources.remote import alone, within
 
 #: Where a part may lie: what a manifest names is opened, and removed.
@@ -118,7 +118,8 @@ class Dataset:
         manifest = self.manifest
         try:
             self._text = self._stored()
-            for record in map(json.loads, (self._text or b"").decode().splitlines()):
+            lines = (self._text or b"").decode().splitlines()
+            for record in json.loads(f"[{','.join(lines)}]"):  # at once: there may be ten thousand
                 kind = record.pop("record")
                 if kind == "dataset":
                     if record["schema"] != SCHEMA:

@@ -13,8 +13,7 @@ from typing import Any
 from dissector.fleet.columns import ABOUT, PARTITIONS, TABLES
 from dissector.fleet.query import SqlAnswer
 from dissector.fleet.questions import QUESTIONS
-from dissector.render.csvtable import harmless_cell
-from dissector.render.text import escape, fold
+from dissector.render.text import escape, fold, harmless_cell
 
 FORMS = ("table", "csv", "json", "parquet")
 #: Characters of a cell of a table; the other formats have all.

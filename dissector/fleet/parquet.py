@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from dissector.errors import ToolError
 from dissector.fleet.columns import BEGINS, LIST, SCHEMA, STRUCT, TABLES, TIME, ColumnKind
-from dissector.render.json import SCHEMA as CONTRACT
+from dissector.render.contract import SCHEMA as CONTRACT
 from dissector.sources.bytestream import open_file
 
 try:

@@ -11,6 +11,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, NamedTuple, TypedDict
 
+#: Its name and version.
+SCHEMA = "jstrace/1"
+
 
 class Form(NamedTuple):
     """What JSON Schema says of a value besides its type."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from dissector.model import CaptureInfo, Event, Task
 from dissector.render.terminal import Terminal
-from dissector.render.text import escape
+from dissector.render.text import harmless_cell
 from dissector.render.times import iso
 from dissector.wire.masking import Mask
 
@@ -17,8 +17,6 @@ COLUMNS = (
     *("kind", "process_id", "pid", "job", "task_id", "outcome", "exit_code", "signal", "via"),
     *("calls", "callbacks", "errors", "log_lines", "bytes", "problems"),
 )
-#: A spreadsheet takes a cell that begins so for a formula.
-_FORMULA = ("=", "+", "-", "@")
 
 Cell = str | int | float | None
 
@@ -61,9 +59,3 @@ class CsvView:
 
     def _text(self, text: str | None) -> str | None:
         return None if text is None else harmless_cell(self._mask.text(text))
-
-
-def harmless_cell(text: str) -> str:
-    """A text that neither a terminal nor a spreadsheet takes for more than that."""
-    shown = escape(text)
-    return f"'{shown}" if shown.startswith(_FORMULA) else shown

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TextIO
 
 from dissector.model import CaptureInfo, Connection, Event, Exchange, Message, Problem, Task
+from dissector.render.contract import SCHEMA
 from dissector.render.records import Records
 
-SCHEMA = "jstrace/1"
 #: Seconds after which written lines must have reached the reader of a pipe.
 _FLUSH_SECONDS = 0.2
 

@@ -10,7 +10,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 from dissector.render import contract
-from dissector.render.json import SCHEMA
+from dissector.render.contract import SCHEMA
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _PRIMITIVES = {str: "string", bool: "boolean", int: "integer", float: "number", NoneType: "null"}

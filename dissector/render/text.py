@@ -9,6 +9,8 @@ _ELLIPSIS = "…"
 #: Characters of a folded text that must fit beside the note on the rest.
 _LEAST_SHOWN = 8
 _SIZES = ("kB", "MB", "GB", "TB")
+#: A spreadsheet takes a cell that begins so for a formula.
+_FORMULA = ("=", "+", "-", "@")
 
 
 def fold(text: str, width: int) -> str:
@@ -64,3 +66,9 @@ def size(number: int) -> str:
         if abs(amount) < 999.5 or unit == _SIZES[-1]:
             break
     return f"{amount:.1f} {unit}" if abs(amount) < 9.95 else f"{amount:.0f} {unit}"
+
+
+def harmless_cell(text: str) -> str:
+    """A text that neither a terminal nor a spreadsheet takes for more than that."""
+    shown = escape(text)
+    return f"'{shown}" if shown.startswith(_FORMULA) else shown

@@ -8,10 +8,15 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from fleet_kit import HOW, archive
 
+from benchmarks.cluster import differing
 from dissector.cli import main
 from dissector.errors import ToolError
 from dissector.fleet import workers
+from dissector.fleet.captures import places_of
+from dissector.fleet.dataset import Dataset
+from dissector.fleet.index import index
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -50,6 +55,20 @@ def test_what_workers_fail_of_is_one_line(error: str, words: str, monkeypatch: p
         with pytest.raises(ToolError) as raised:
             list(workers.done_units([0], 1, address))  # type: ignore[list-item]
     assert str(raised.value) == f"--dask {address}: {words}"
+
+
+def test_a_cluster_writes_to_a_url_what_a_folder_gets(tmp_path: Path) -> None:
+    distributed = pytest.importorskip("distributed")
+    archive(tmp_path / "captures")
+    here, there = tmp_path / "here", tmp_path / "there"
+    places = places_of([str(tmp_path / "captures")], {})
+    done = index(Dataset(str(here)), places, HOW)
+    quiet = {"processes": False, "dashboard_address": None, "silence_logs": 50}
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, **quiet) as cluster:
+        far = index(Dataset(f"file://{there}"), places, HOW, cluster=cluster.scheduler_address)
+    assert (far.tasks, far.points, far.warnings) == (done.tasks, done.points, [])
+    assert far.tasks > 0
+    assert [name for name in differing(here, there) if name not in (".lock", "manifest.jsonl")] == []
 
 
 def test_a_cluster_that_is_not_there_is_said(tmp_path: Path) -> None:

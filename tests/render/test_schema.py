@@ -13,7 +13,7 @@ import contract_kit
 import pytest
 from click.testing import Result
 
-from dissector.render.json import SCHEMA
+from dissector.render.contract import SCHEMA
 from dissector.render.schema import schema
 from dissector.session.codes import CODES
 

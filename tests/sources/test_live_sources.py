@@ -20,6 +20,7 @@ from builders import block_of_one
 
 from dissector.errors import CaptureError, UsageError
 from dissector.sources import afpacket
+from dissector.sources.blocks import block_of
 from dissector.sources.capture import CaptureReader
 from dissector.sources.capturing import CapturingElsewhere, CapturingHere
 from dissector.sources.filters import port_filter
@@ -29,6 +30,7 @@ from dissector.sources.recent import Recent
 from dissector.sources.ring import CaptureWriter, Ring, parse_ring
 from dissector.stream.link import ETHERNET, LINUX_SLL2
 from dissector.stream.packets import parse
+from dissector.stream.prefilter import Prefilter
 from dissector.traffic import SYN, IcmpError, Packet, Segment
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="capturing needs root")
@@ -335,6 +337,20 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     done = subprocess.run(["capinfos", "-M", str(path)], capture_output=True, text=True, check=False)
     for word in ("eth0", "eth1", "Number of packets:   100"):
         assert word in done.stdout
+
+
+def test_a_block_is_written_with_its_interfaces(tmp_path: Path) -> None:
+    """But for packets that nobody can read; what was longer on the wire is told."""
+    usb, path = 220, tmp_path / "x.pcapng"
+    found = [(1, ETHERNET, bytes(60), 60), (2, usb, bytes(64), 64), (3, ETHERNET, bytes(40), 1_500)]
+    writer = CaptureWriter(str(path))
+    writer.record(block_of(Prefilter(), found), ["eth0", "usb0", "eth1"])
+    writer.close()
+    assert writer.packets == 2
+    assert [packet[1:5] for packet in CaptureReader([path])] == [found[0], found[2]]
+    done = subprocess.run(["capinfos", "-M", str(path)], capture_output=True, text=True, check=False)
+    assert "usb0" not in done.stdout
+    assert done.stdout.index("eth0") < done.stdout.index("eth1")
 
 
 def test_a_ring_keeps_the_newest(tmp_path: Path) -> None:
