@@ -60,7 +60,8 @@ class CapturingHere:
 
     def __init__(self, names: Sequence[str], filter_text: str, narrow: str | None, prepare: Prepare) -> None:
         self._sockets: dict[int, PacketSocket] = {}
-        self._dropped = 0
+        #: Of sockets that are closed.
+        self.dropped_before = 0
         self._news: list[str] = []
         self._down: set[str] = set()
         self._held: list[tuple[Captured, str]] = []
@@ -81,7 +82,7 @@ class CapturingHere:
 
     @property
     def dropped(self) -> int:
-        return self._dropped + sum(one.counters().dropped for one in self._sockets.values())
+        return self.dropped_before + sum(one.counters().dropped for one in self._sockets.values())
 
     def news(self) -> list[str]:
         texts, self._news = self._news, []
@@ -89,13 +90,13 @@ class CapturingHere:
 
     def close(self) -> None:
         for one in self._sockets.values():
-            self._dropped += one.counters().dropped
+            self.dropped_before += one.counters().dropped
             one.close()
         self._sockets.clear()
 
     def take(self, timeout: float) -> Batch | None:
         found = self.located(timeout)
-        return self.sorted(*found) if found is not None else None
+        return self.batch_of(*found) if found is not None else None
 
     def located(self, timeout: float) -> tuple[Located, list[str]] | None:
         """As ``take``, before anything is sorted."""
@@ -107,7 +108,7 @@ class CapturingHere:
             if not self._held:
                 return None
 
-    def sorted(self, located: Located, names: Sequence[str]) -> Batch:
+    def batch_of(self, located: Located, names: Sequence[str]) -> Batch:
         block = self._prefilter.sort(located)
         self._prepare(block)
         return Batch(block, names)
@@ -153,7 +154,7 @@ class CapturingHere:
         code = one.error()
         if not one.exists():
             self._poll.unregister(number)
-            self._dropped += one.counters().dropped
+            self.dropped_before += one.counters().dropped
             del self._sockets[number]
             one.close()
             if not self._sockets:
@@ -173,6 +174,7 @@ class CapturingElsewhere:
         """``name``: what is captured on, for words."""
         self._here, self._name = here, name
         self._news: list[str] = []
+        self._dropped_before = 0
         ours, theirs = os.pipe()
         self._pid = fork()
         if self._pid == 0:
@@ -186,8 +188,9 @@ class CapturingElsewhere:
 
     @property
     def dropped(self) -> int:
-        """The kernel counts them for the socket, and forgets what it told: only this process asks."""
-        return self._here.dropped
+        """The kernel counts them for the socket, and forgets what it told: only this process asks, but for sockets that
+        the other one closed."""
+        return self._here.dropped + self._dropped_before
 
     def take(self, timeout: float) -> Batch | None:
         until = time.monotonic() + timeout
@@ -201,7 +204,8 @@ class CapturingElsewhere:
                 return Batch(unpacked_block(parts, data), names)
             if kind == "error":
                 raise CaptureError(*found)
-            self._news += found
+            self._dropped_before, *texts = found
+            self._news += texts
         return None
 
     def news(self) -> list[str]:
@@ -226,7 +230,7 @@ def _work(here: CapturingHere, number: int) -> NoReturn:
                     found = here.located(_BEAT)
                     texts = here.news()
                     if texts or found is None:
-                        send(out, "news", *texts)
+                        send(out, "news", here.dropped_before, *texts)
                     if found is not None:
                         send(out, "packets", *_packets(here, *found))
             except CaptureError as error:
@@ -238,4 +242,4 @@ def _work(here: CapturingHere, number: int) -> NoReturn:
 
 
 def _packets(here: CapturingHere, located: Located, names: list[str]) -> tuple[Any, ...]:
-    return names, bytes(located.data), packed_block(located, here.sorted(located, names).block)
+    return names, bytes(located.data), packed_block(located, here.batch_of(located, names).block)

@@ -263,7 +263,7 @@ def test_news_and_the_end_of_an_interface_come_from_there(monkeypatch: pytest.Mo
     def located(here: CapturingHere, timeout: float) -> None:  # noqa: ARG001  a method's shape
         if here._news:
             raise CaptureError("lo", "the interface is gone")
-        here._news = ["any: the interface is gone"]
+        here._news, here.dropped_before = ["any: the interface is gone"], 7
         return
 
     monkeypatch.setattr(CapturingHere, "located", located)
@@ -273,6 +273,7 @@ def test_news_and_the_end_of_an_interface_come_from_there(monkeypatch: pytest.Mo
         with pytest.raises(CaptureError, match="lo: the interface is gone"):
             source.poll(5)
         assert source.news() == ["any: the interface is gone"]
+        assert source.dropped >= 7
 
 
 @needs_root
