@@ -18,6 +18,7 @@ from dissector.numbers import count
 from dissector.session.advance import feed
 from dissector.session.codes import CODES
 from dissector.session.final import is_final
+from dissector.session.sweeping import Sweeper
 from dissector.session.task import TaskFacts
 from dissector.session.timers import Timers, running
 from dissector.session.tracer import Tracer
@@ -99,6 +100,7 @@ class Monitor:
         self._recorder = recorder
         self._ends = ends or Ends()
         self._timers = Timers(slow)
+        self._sweeper = Sweeper(tracer.under_way)
         self._begun = time.monotonic()
         self._next_look = 0.0
         self._now = self._looked = 0
@@ -165,6 +167,7 @@ class Monitor:
                     self._pass(events)
                     if self._reached:
                         return
+                self._sweeper.passed()
             if not blocks and self._now:
                 self._pass(self._tracer.tick(self._clock(moment)))
             if moment >= self._next_look:

@@ -13,13 +13,26 @@ from dissector.stream.block import Block
 _SWEEP, _MANY = 256, 4_000
 
 
-def swept(blocks: Iterable[Block], tasks: OpenTasks) -> Iterator[Block]:
-    """The same, with a look for garbage now and then: tasks, connections and logs that are over hang on one another.
-    It goes over all that is open, so it waits until more is over."""
-    seen = 0
-    for number, block in enumerate(blocks, 1):
-        yield block
-        over = tasks.ended - seen
-        if over > len(tasks) and (over >= _MANY or number % _SWEEP == 0):
+class Sweeper:
+    """Looks for garbage now and then: tasks, connections and logs that are over hang on one another.  A look goes over
+    all that is open, so it waits until more is over."""
+
+    def __init__(self, tasks: OpenTasks) -> None:
+        self._tasks = tasks
+        self._blocks = self._seen = 0
+
+    def passed(self) -> None:
+        """A block was traced."""
+        self._blocks += 1
+        over = self._tasks.ended - self._seen
+        if over > len(self._tasks) and (over >= _MANY or self._blocks % _SWEEP == 0):
             gc.collect()
-            seen = tasks.ended
+            self._seen = self._tasks.ended
+
+
+def swept(blocks: Iterable[Block], tasks: OpenTasks) -> Iterator[Block]:
+    """The same, with a look for garbage behind some of them."""
+    sweeper = Sweeper(tasks)
+    for block in blocks:
+        yield block
+        sweeper.passed()
