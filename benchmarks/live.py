@@ -20,6 +20,8 @@ from typing import IO, NamedTuple
 TASKS, RATE = 100_000, 167.0
 PORT, PORTS = 24_444, (22_000, 23_999)
 _CALLBACKS = ("--callback-ports", f"{PORTS[0]}-{PORTS[1]}")
+#: Where the peers are.
+ON_LOOPBACK = ("lo", "--command-port", str(PORT), *_CALLBACKS)
 _JSTRACE = (sys.executable, "-m", "dissector")
 _SAMPLES = 10
 
@@ -79,10 +81,6 @@ def peers_of(tasks: int, rate: float, *options: str) -> list[str]:
     """The command that plays them."""
     return [*_JSTRACE, "simulate", "--listen", str(PORT), *_CALLBACKS, "--rate", str(rate), "--tasks", str(tasks),
             "--parallel", "500", "-q", *options]  # fmt: skip
-
-
-#: Where the peers are.
-ON_LOOPBACK = ("lo", "--command-port", str(PORT), *_CALLBACKS)
 
 
 @contextmanager

@@ -103,12 +103,7 @@ def locate(records: RecordReader, start: bytes, at: int, buffers: Buffers) -> It
 
 
 def block_of(prefilter: Prefilter, packets: Sequence[tuple[int, int, bytes, int]]) -> Block:
-    """The block of packets that are there already, as ``located_of``."""
-    return prefilter.sort(located_of(packets))
-
-
-def located_of(packets: Sequence[tuple[int, int, bytes, int]]) -> Located:
-    """Packets that are there already: time, link type, captured bytes, length on the wire."""
+    """The block of packets that are there already: time, link type, captured bytes, length on the wire."""
     walk = RecordWalk()
     walk.begin(b"".join([data for _, _, data, _ in packets]) + PADDING)
     at = 0
@@ -116,4 +111,4 @@ def located_of(packets: Sequence[tuple[int, int, bytes, int]]) -> Located:
         end = at + len(data)
         walk.packet(time, link_type, at, end, length)
         at = end
-    return walk.located()
+    return prefilter.sort(walk.located())

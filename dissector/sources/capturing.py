@@ -13,17 +13,16 @@ import signal
 import time
 from collections import deque
 from collections.abc import Sequence
-from typing import Any, NamedTuple, NoReturn, Protocol
+from typing import NamedTuple, NoReturn, Protocol
 
 from dissector.errors import CaptureError, JstraceError
 from dissector.sources.afpacket import Captured, PacketSocket
-from dissector.sources.blocks import Prepare, located_of
+from dissector.sources.blocks import Prepare, block_of
 from dissector.sources.interfaces import ANY, interfaces
 from dissector.sources.piped import packed_block, receive, send, unpacked_block, widen
 from dissector.sources.prefetch import fork
 from dissector.stream.block import Block
 from dissector.stream.prefilter import Prefilter
-from dissector.stream.records import Located
 
 #: Two interfaces hand over their blocks at different moments; packets of several wait so long (s) for each other.
 _ORDER = 0.1
@@ -95,23 +94,14 @@ class CapturingHere:
         self._sockets.clear()
 
     def take(self, timeout: float) -> Batch | None:
-        found = self.located(timeout)
-        return self.batch_of(*found) if found is not None else None
-
-    def located(self, timeout: float) -> tuple[Located, list[str]] | None:
-        """As ``take``, before anything is sorted."""
         while True:
             self._receive(_ORDER / 2 if self._held else timeout)
-            ready = self._ready()
-            if ready:
-                return located_of([captured[:4] for captured, _ in ready]), [name for _, name in ready]
+            if ready := self._ready():
+                block = block_of(self._prefilter, [captured[:4] for captured, _ in ready])
+                self._prepare(block)
+                return Batch(block, [name for _, name in ready])
             if not self._held:
                 return None
-
-    def batch_of(self, located: Located, names: Sequence[str]) -> Batch:
-        block = self._prefilter.sort(located)
-        self._prepare(block)
-        return Batch(block, names)
 
     def _receive(self, timeout: float) -> None:
         """Takes what the kernel has, after ``timeout`` seconds at the latest."""
@@ -227,19 +217,15 @@ def _work(here: CapturingHere, number: int) -> NoReturn:
         with open(number, "wb", buffering=0) as out:
             try:
                 while True:
-                    found = here.located(_BEAT)
+                    found = here.take(_BEAT)
                     texts = here.news()
                     if texts or found is None:
                         send(out, "news", here.dropped_before, *texts)
                     if found is not None:
-                        send(out, "packets", *_packets(here, *found))
+                        send(out, "packets", found.names, bytes(found.block.data), packed_block(found.block))
             except CaptureError as error:
                 send(out, "error", error.where, error.reason)
     except BrokenPipeError:
         pass
     finally:
         os._exit(0)
-
-
-def _packets(here: CapturingHere, located: Located, names: list[str]) -> tuple[Any, ...]:
-    return names, bytes(located.data), packed_block(located, here.batch_of(located, names).block)

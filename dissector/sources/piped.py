@@ -54,13 +54,13 @@ def _exactly(file: BinaryIO, size: int) -> bytes:
     return data if len(data) == size else b""
 
 
-def packed(located: Located) -> tuple[Any, ...]:
+def packed(some: Located | Block) -> tuple[Any, ...]:
     """What a Located and a Block have in front."""
-    places = array("Q", located.begins).tobytes(), array("Q", located.ends).tobytes()
-    times: Any = list(located.times)
+    places = array("Q", some.begins).tobytes(), array("Q", some.ends).tobytes()
+    times: Any = list(some.times)
     with suppress(OverflowError):
         times = array("q", times).tobytes()
-    return (*places, times, *located[4:])
+    return (*places, times, some.ordered, some.span, some.links, some.cut, some.secrets)
 
 
 def unpacked(found: Any, data: Buffer) -> Located:
@@ -69,13 +69,13 @@ def unpacked(found: Any, data: Buffer) -> Located:
     return Located(data, memoryview(begins).cast("Q"), memoryview(ends).cast("Q"), times, *rest)
 
 
-def packed_block(located: Located, block: Block) -> tuple[Any, ...]:
+def packed_block(block: Block) -> tuple[Any, ...]:
     conversations = [
         (keys, syns, places, [(*run[:2], tuple(map(tuple, run.parts)), *run[3:]) for run in runs], foreign_at)
         for keys, syns, places, runs, foreign_at in block.conversations
     ]
     found = list(map(tuple, block.stretches)), block.other_segments, block.others, conversations
-    return packed(located), found
+    return packed(block), found
 
 
 def unpacked_block(parts: Any, data: Buffer) -> Block:

@@ -186,7 +186,7 @@ def _work(
                     kind, found = (
                         ("located", packed(located))
                         if buffers.is_awaited or not located.times  # secrets alone
-                        else ("block", packed_block(located, make(located)))
+                        else ("block", packed_block(make(located)))
                     )
                     slot = buffers.sent()
                     data = bytes(located.data) if slot == _NO_SLOT else b""

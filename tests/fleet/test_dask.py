@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -19,6 +20,8 @@ from dissector.fleet.dataset import Dataset
 from dissector.fleet.index import index
 
 ROOT = Path(__file__).resolve().parents[2]
+#: A cluster in this process.
+QUIET: dict[str, Any] = {"threads_per_worker": 1, "processes": False, "dashboard_address": None, "silence_logs": 50}
 
 
 @pytest.mark.dear
@@ -49,8 +52,7 @@ def test_what_workers_fail_of_is_one_line(error: str, words: str, monkeypatch: p
         raise eval(error)
 
     monkeypatch.setattr(workers, "trace_unit", fails)
-    quiet = {"processes": False, "dashboard_address": None, "silence_logs": 50}
-    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, **quiet) as cluster:
+    with distributed.LocalCluster(n_workers=1, **QUIET) as cluster:
         address = cluster.scheduler_address
         with pytest.raises(ToolError) as raised:
             list(workers.done_units([0], 1, address))  # type: ignore[list-item]
@@ -63,8 +65,7 @@ def test_a_cluster_writes_to_a_url_what_a_folder_gets(tmp_path: Path) -> None:
     here, there = tmp_path / "here", tmp_path / "there"
     places = places_of([str(tmp_path / "captures")], {})
     done = index(Dataset(str(here)), places, HOW)
-    quiet = {"processes": False, "dashboard_address": None, "silence_logs": 50}
-    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, **quiet) as cluster:
+    with distributed.LocalCluster(n_workers=2, **QUIET) as cluster:
         far = index(Dataset(f"file://{there}"), places, HOW, cluster=cluster.scheduler_address)
     assert (far.tasks, far.points, far.warnings) == (done.tasks, done.points, [])
     assert far.tasks > 0

@@ -260,13 +260,13 @@ def test_it_ends_when_nobody_listens_any_more() -> None:
 
 @needs_root
 def test_news_and_the_end_of_an_interface_come_from_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    def located(here: CapturingHere, timeout: float) -> None:  # noqa: ARG001  a method's shape
+    def take(here: CapturingHere, timeout: float) -> None:  # noqa: ARG001  a method's shape
         if here._news:
             raise CaptureError("lo", "the interface is gone")
         here._news, here.dropped_before = ["any: the interface is gone"], 7
         return
 
-    monkeypatch.setattr(CapturingHere, "located", located)
+    monkeypatch.setattr(CapturingHere, "take", take)
     # What it says before it is asked for news again.
     monkeypatch.setattr(CapturingHere, "news", lambda here: list(here._news))
     with capture("lo", elsewhere=True) as source:

@@ -20,7 +20,6 @@ from dissector.sources.piped import packed_block, unpacked_block
 from dissector.sources.recent import _OVERHEAD, Recent
 from dissector.stream.ip import header
 from dissector.stream.prefilter import PADDING, Prefilter
-from dissector.stream.records import Located
 from dissector.traffic import Packet
 
 FRAME = ethernet(ipv4(tcp(40_000, 4_444, payload=bytes(200))))
@@ -105,10 +104,7 @@ def test_it_holds_no_more_than_it_says(captures: Path) -> None:
     """Of blocks as the process sends them that captures, with their runs."""
     blocks = []
     for block in CaptureReader([captures / "engine_ten_tasks.pcap"]).blocks(find_runs):
-        located = Located(
-            block.data, block.begins, block.ends, block.times, block.ordered, block.span, [(0, 1)], {}, b""
-        )
-        found = marshal.dumps(packed_block(located, block)), block.data[: block.ends[-1] + len(PADDING)]
+        found = marshal.dumps(packed_block(block)), block.data[: block.ends[-1] + len(PADDING)]
         blocks += [found] * 50
     tracemalloc.start()
     try:
