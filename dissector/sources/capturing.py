@@ -224,6 +224,7 @@ def _work(here: CapturingHere, number: int) -> NoReturn:
                     if found is not None:
                         send(out, "packets", found.names, bytes(found.block.data), packed_block(found.block))
             except CaptureError as error:
+                send(out, "news", here.dropped_before, *here.news())
                 send(out, "error", error.where, error.reason)
     except BrokenPipeError:
         pass
