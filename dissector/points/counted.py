@@ -68,7 +68,7 @@ def _counts(way: Way) -> bool:
     """True where numbers of packets tell what the network did, and nothing else tells more."""
     if way.near is None or way.far is None or not way.is_whole or way.missed() is not None:
         return False
-    if way.near.closed != way.far.closed:  # one of the captures ended before
+    if (way.near.closed is None) != (way.far.closed is None):  # one of the captures ended before
         return False
     return not (way.is_doubled or way.has_one_sided_reset or way.lost_data()[0] or way.lost_end())
 

@@ -10,7 +10,7 @@ import pytest
 from test_places import Change, leg, tasks_of, told, written
 from test_rules import CALLBACK, CLIENT, REMOTE, codes_of, is_tcp, only, payload_of, ports_of, problem, source_of
 
-from dissector.model import Task
+from dissector.model import Connection, Task
 from dissector.sources.capture import CaptureReader
 from dissector.sources.formats import Pcap
 from dissector.traffic import Packet
@@ -73,6 +73,60 @@ def test_a_snap_length_that_cuts_options_off_is_no_clamp(tmp_path: Path) -> None
 
     task = only(leg("01_healthy", "c"), written(tmp_path / "r.pcap", leg("01_healthy", "r"), change))
     assert "rewritten_by_device" not in codes_of(task)
+
+
+# --- loss ----------------------------------------------------------------------------------------------------------
+
+_RESET = 0x04
+
+
+def reset_of_the_client(source: Path) -> Packet:
+    return next(
+        one
+        for one in CaptureReader([source])
+        if is_tcp(one) and CALLBACK in ports_of(one) and source_of(one) == CLIENT and one.data[_FLAGS] & _RESET
+    )
+
+
+def farewell(path: Path, source: Path) -> Path:
+    """The task process's own FIN behind the client's reset, and the reset that answers it."""
+    reset, last = reset_of_the_client(source), last_of_the_task(source)
+    size = payload_of(last)
+    fin = bytearray(last.data[:-size])
+    fin[16:18] = (int.from_bytes(fin[16:18], "big") - size).to_bytes(2, "big")
+    fin[38:42] = (int.from_bytes(fin[38:42], "big") + size).to_bytes(4, "big")
+    fin[_FLAGS] = 0x11
+    form = Pcap()
+    data = [
+        form.packet(reset.time + after, reset.link_type, what, len(what))
+        for after, what in ((1_000, bytes(fin)), (2_000, reset.data))
+    ]
+    path.write_bytes(b"".join([form.begin(), *data, form.end()]))
+    return path
+
+
+def last_of_the_task(source: Path) -> Packet:
+    packets = [one for one in CaptureReader([source]) if is_tcp(one) and CALLBACK in ports_of(one)]
+    return [one for one in packets if source_of(one) == REMOTE and payload_of(one)][-1]
+
+
+def end_of_the_callback(file: Path) -> str | None:
+    (found,) = [one for one in told(file) if isinstance(one, Connection) and one.server.port == CALLBACK]
+    return found.closed
+
+
+def test_what_is_lost_is_told_though_one_place_saw_the_end_as_a_reset_and_the_other_as_two_fins(tmp_path: Path) -> None:
+    """The first reset of the client was lost as well: the task process's FIN came before the second one there."""
+    client, remote = leg("18_loss3_reorder_router", "c"), leg("18_loss3_reorder_router", "r")
+    lost = reset_of_the_client(remote).number
+    without = written(tmp_path / "without.pcap", remote, lambda one: None if one.number == lost else one)
+    files = (
+        in_order(tmp_path / "c.pcap", client, farewell(tmp_path / "fc.pcap", client)),
+        in_order(tmp_path / "r.pcap", without, farewell(tmp_path / "fr.pcap", remote)),
+    )
+    assert [end_of_the_callback(one) for one in files] == ["rst", "fin"]
+    found = problem(only_first(*files), "lost_between_points")
+    assert "2 of 135 packets of the task process on the callback connection" in found.summary
 
 
 # --- order ---------------------------------------------------------------------------------------------------------
