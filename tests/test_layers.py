@@ -25,6 +25,7 @@ SIGHT: dict[str, set[str]] = {
     "sides": set(),
     "tlsfacts": {"traffic", "sides"},
     "model": {"traffic", "places", "sides", "tlsfacts"},
+    "garbage": set(),
     # How files are written by whatever writes some.
     "outfile": {"errors"},
     "wire": GROUND,
@@ -57,12 +58,13 @@ SIGHT: dict[str, set[str]] = {
     # Files for the full screen: read in a thread, looked into again, cut.
     "opening": CORE | {"session", "outfile", "reading", "share", "survey"},
     # Many captures as one dataset; what watches unattended.
-    "fleet": CORE | {"session", "sources", "outfile", "keys", "reading", "render", "reports", "monitor"},
+    "fleet": CORE | {"session", "sources", "outfile", "keys", "reading", "render", "reports", "monitor", "garbage"},
     # Compares what the core makes of a capture file with what tshark and the generated plugin make of it.
     "verify": CORE | {"session", "sources", "codegen"},
     "cli": CORE
     | {"session", "sources", "render", "simulate", "probe", "codegen", "verify", "reports", "share"}
-    | {"monitor", "outfile", "reading", "maskfile", "keys", "points", "survey", "beside", "opening", "view", "fleet"},
+    | {"monitor", "outfile", "reading", "maskfile", "keys", "points", "survey", "beside", "opening", "view", "fleet"}
+    | {"garbage"},
     "__init__": set(),
     "__main__": {"cli"},
 }

@@ -26,6 +26,7 @@ from dissector.cli.masks import mask_options
 from dissector.cli.tls import secrets, tls_options
 from dissector.cli.tracing import vxlan_option
 from dissector.cli.unattended import Unattended, UnattendedOptions, unattended_options
+from dissector.garbage import IN_LIVE, look_seldom
 from dissector.ports import CALLBACKS_TEXT, COMMAND_PORTS
 
 if TYPE_CHECKING:
@@ -170,7 +171,7 @@ def _live(wanted: LiveOptions) -> None:
     # What is there now stays: the garbage collector need not look at it again while packets wait.
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 10)
+    look_seldom(IN_LIVE)
     source.begin()
     with stopped_by_signals(monitor):
         if not output.fills_screen and not wanted.from_stream:

@@ -19,6 +19,7 @@ from dissector.cli.points import all_files, point_options
 from dissector.cli.read_options import FORMS, ReadOptions
 from dissector.cli.tls import secrets, tls_options
 from dissector.cli.tracing import port_hints, processors
+from dissector.garbage import IN_FILES, look_seldom
 
 if TYPE_CHECKING:
     from dissector.cli.parallel import SecondProcess
@@ -242,9 +243,8 @@ def _read_beside(files: tuple[str, ...], sites: list[Site], wanted: ReadOptions)
 
 
 def _look_for_garbage_seldom() -> None:
-    """What packets leave behind is seldom garbage: looking for it after every 700 objects costs a tenth of the time."""
-    gc.set_threshold(50_000, 20, 50)
-    atexit.register(gc.freeze)  # nor is it when Python ends and looks once more
+    look_seldom(IN_FILES)
+    atexit.register(gc.freeze)  # Python looks once more when it ends
 
 
 def _end(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 import threading
@@ -21,6 +20,7 @@ from dissector.cli.points import all_files, point_options, wanted_of
 from dissector.cli.read import read
 from dissector.cli.tls import secrets, tls_options
 from dissector.cli.tracing import port_hints
+from dissector.garbage import ON_SCREEN, look_seldom
 
 if TYPE_CHECKING:
     from dissector.model import CaptureInfo, Connection, Exchange, Message, Task
@@ -82,8 +82,7 @@ def _view(files: tuple[str, ...], filters: tuple[str, ...], options: dict[str, A
     opened = OpenedFiles(Asked(files, *ports, wanted, options["one_stream"], secrets), screen.store)
     if _STANDARD_INPUT in files:
         streams.take_keyboard()
-    # What packets leave behind is seldom garbage, and a look at all there is would stop the screen for a second.
-    gc.set_threshold(50_000, 20, 1_000)
+    look_seldom(ON_SCREEN)
     with stopped_by_signals(opened):
         _show(screen, opened)
     if opened.error is not None:

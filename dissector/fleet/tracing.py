@@ -19,6 +19,7 @@ from dissector.fleet.dataset import part_path
 from dissector.fleet.parquet import DayFiles, Written, rows_of
 from dissector.fleet.places import FilesOfRun
 from dissector.fleet.rows import RowsOfRun, begin_of, parts_of
+from dissector.garbage import IN_FILES, look_seldom
 from dissector.keys import secrets_of
 from dissector.limits import HALF_OPEN_SECONDS
 from dissector.model import Event, Problem, Task
@@ -116,7 +117,7 @@ class UnitDone(NamedTuple):
 
 def trace_unit(unit: UnitOfWork) -> UnitDone:
     """Never raises for what is in the captures."""
-    gc.set_threshold(50_000, 20, 50)
+    look_seldom(IN_FILES)
     try:
         unit.how.set_process()
         if not is_remote(unit.folder):
