@@ -6,7 +6,7 @@ else reads.  Times are integer nanoseconds since the epoch, as in ``traffic``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, NamedTuple
@@ -50,7 +50,7 @@ class Connection:
     bytes: int = 0
     #: Holes of bytes that were not captured; what the snap length cut off is counted in ``snapped`` (bytes) instead.
     gaps: int = 0
-    gap_marks: list[Mark] = field(default_factory=list)
+    gap_marks: Sequence[Mark] = ()
     snapped: int = 0
     #: How often its bytes were none that can be read.
     problems: int = 0
@@ -59,9 +59,9 @@ class Connection:
     #: Longest time without a packet (nanoseconds), and the packet that ended it.
     silence: int = 0
     silence_end: Mark | None = None
-    syns: list[Mark] = field(default_factory=list)
-    syn_acks: list[Mark] = field(default_factory=list)
-    icmp: list[IcmpError] = field(default_factory=list)
+    syns: Sequence[Mark] = ()
+    syn_acks: Sequence[Mark] = ()
+    icmp: Sequence[IcmpError] = ()
     sides: tuple[SideFacts, SideFacts] = field(default_factory=lambda: (SideFacts(), SideFacts()))
     #: Tunnels that its first packet came in, outermost first.
     via: tuple[Via, ...] = ()

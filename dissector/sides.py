@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 
@@ -17,7 +18,11 @@ class Mark(NamedTuple):
 
 @dataclass(slots=True)
 class SideFacts:
-    """What one end of a connection sent, as far as the diagnosis needs it."""
+    """What one end of a connection sent, as far as the diagnosis needs it.
+
+    Sequences are replaced and never changed, here and in ``Connection``: most stay empty, and thousands of connections
+    are remembered, which need no list of their own for each.
+    """
 
     first_seq: int | None = None
     packets: int = 0
@@ -26,7 +31,7 @@ class SideFacts:
     #: Segments with bytes that were captured before; a packet that was captured twice is none.
     retransmissions: int = 0
     #: The first ones of them, and the newest: those tell whether anybody still listens.
-    retransmitted: list[Mark] = field(default_factory=list)
+    retransmitted: Sequence[Mark] = ()
     #: Nanoseconds between each of these and the try before it, all together.
     repeat_wait: int = 0
     #: Payload (bytes) of the smallest segment that was sent again.
@@ -34,7 +39,7 @@ class SideFacts:
     #: Segments with data that were captured twice at the same place.
     duplicates: int = 0
     #: The first segments with new bytes that came behind later ones.
-    overtaken: list[Mark] = field(default_factory=list)
+    overtaken: Sequence[Mark] = ()
     #: The maximum segment size (bytes) that its SYN offers; None where it has none or was not captured.
     mss: int | None = None
     first_data: Mark | None = None
@@ -54,7 +59,7 @@ class SideFacts:
     rst_answers: Mark | None = None
     #: First new data behind the connection's end: who sends on after "its" reset did not send that reset.
     late_data: Mark | None = None
-    zero_windows: list[Mark] = field(default_factory=list)
+    zero_windows: Sequence[Mark] = ()
     #: Highest acknowledgement number sent, as a stream offset of the OTHER side; None before the first.
     acked: int | None = None
     #: Stream offset behind the last byte that this side sent, holes included.

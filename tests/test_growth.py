@@ -244,6 +244,20 @@ def kept(kind: type) -> int:
     return sum(type(one) is kind for one in gc.get_objects())
 
 
+def test_a_connection_that_is_over_is_few_things() -> None:
+    """A look for garbage goes over all of them, and thousands are remembered for the packets that come late."""
+    lines = [attacks.lines.command(number) for number in range(200)]
+    talk = [data for line in lines for data in (*line.open(), *line.send(0, b"<"), *line.finish())]
+    gc.collect()
+    before = len(gc.get_objects())
+    tracer = Tracer(window=1)
+    for packet in packets((0, data) for data in talk):
+        for _ in tracer.feed(packet):
+            pass
+    gc.collect()
+    assert len(gc.get_objects()) - before < 20 * len(lines)
+
+
 def test_a_task_that_still_talks_is_not_the_one_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(opened, "MAX_OPEN_TASKS", 2)
     one, two, three = ([*packets(attacks.tasks.open_tasks(n))] for n in (1, 2, 3))

@@ -143,7 +143,7 @@ class Way:
             if mark.ip_id and mark.ip_id in arrived
         ]
 
-    def overtaken(self) -> list[Mark]:
+    def overtaken(self) -> Sequence[Mark]:
         """Packets that came to the other place behind later ones, though they were sent before them and once only."""
         if self.near is None or self.far is None or not self.is_whole:
             return []
@@ -211,7 +211,7 @@ class Way:
         facts = connection.sides[self.side]
         return facts.retransmissions - sum(not other.place.covers(mark.time) for mark in facts.retransmitted)
 
-    def _opening(self, connection: Connection) -> list[Mark]:
+    def _opening(self, connection: Connection) -> Sequence[Mark]:
         return connection.syns if self.side is Side.CLIENT else connection.syn_acks
 
 

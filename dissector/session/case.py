@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from dissector.limits import MAX_EVIDENCE
@@ -77,7 +77,7 @@ def usual_words(code: str, case: Case | None, connection: Connection | None) -> 
 # --- words ---------------------------------------------------------------------------------------------------------
 
 
-def span(marks: list[Mark]) -> str:
+def span(marks: Sequence[Mark]) -> str:
     return f"{(marks[-1].time - marks[0].time) / SECOND:.0f} s" if marks else "0 s"
 
 

@@ -21,10 +21,14 @@ class Hosts:
 
     def note(self, connection: Connection) -> None:
         """A connection of the engine, at any time of its life."""
-        client, server = connection.sides
-        self._add(connection.server, server)
-        self._add(connection.server.ip, server)
-        self._add(connection.client.ip, client)
+        for key, end in _ends_of(connection):
+            self._add(key, end)
+
+    def forget(self, connection: Connection) -> None:
+        """It is over, and nobody asks for others than it any more: of its ends stays when they were heard last."""
+        for key, end in _ends_of(connection):
+            ends = self._ends.get(key, [])
+            ends[:] = [SideFacts(last=end.last) if known is end else known for known in ends]
 
     def answers(self, connection: Connection, since: int) -> int:
         """How many other connections the server's port answered at ``since`` or later (of the newest ones)."""
@@ -52,3 +56,9 @@ class Hosts:
             ends.append(end)
             del ends[:-_NEWEST]
         self._ends.move_to_end(key)
+
+
+def _ends_of(connection: Connection) -> tuple[tuple[Hashable, SideFacts], ...]:
+    """By what is asked for each."""
+    client, server = connection.sides
+    return (connection.server, server), (connection.server.ip, server), (connection.client.ip, client)

@@ -333,6 +333,7 @@ class Tracer(Attempts):
         for facts in filter(TaskFacts.is_through, concerned):
             self._finish_task(facts)
         if self._forgets and not any(facts.record in self.under_way for facts in concerned):
+            self._hosts.forget(flow.connection)
             flow.forget()
 
     def let_go(self, connection: Connection) -> None:

@@ -85,7 +85,8 @@ class Direction:
         #: Offset up to which its own reset counts what it sent, with the packet.
         self.counted: tuple[int, int, int] | None = None
         self.window = 1
-        self._waiting: list[Waiting] = []
+        #: None while nothing has waited.
+        self._waiting: list[Waiting] | None = None
         self._held = 0
         #: Waiting pieces that repeated segments went over.
         self._walked = 0
@@ -199,8 +200,8 @@ class Direction:
         self.facts.smallest_retransmitted = length if smallest is None else min(smallest, length)
         marks = self.facts.retransmitted
         if len(marks) == MAX_EVIDENCE:
-            del marks[MAX_EVIDENCE // 2]
-        marks.append(mark)
+            marks = (*marks[: MAX_EVIDENCE // 2], *marks[MAX_EVIDENCE // 2 + 1 :])
+        self.facts.retransmitted = (*marks, mark)
 
     def _new_data(self, mark: Mark, end: int) -> None:
         facts = self.facts
@@ -210,7 +211,7 @@ class Direction:
         if end > facts.sent:
             facts.sent = end
         elif len(facts.overtaken) < MAX_EVIDENCE:
-            facts.overtaken.append(mark)
+            facts.overtaken = (*facts.overtaken, mark)
 
     # --- acknowledgements, FIN and the end ---------------------------------------------------------------------------
 
@@ -264,8 +265,9 @@ class Direction:
         if self.fin_at is None:
             fin_at = self.fin_at = max(self.next, self.next + self.distance(seq))
             self.facts.sent = max(self.facts.sent, fin_at)
-            self._waiting = [self._cut(held, held.start, fin_at) for held in self._waiting if held.start < fin_at]
-            self._held = sum(len(held.payload) + _OVERHEAD for held in self._waiting)
+            if self._waiting:
+                waiting = [self._cut(held, held.start, fin_at) for held in self._waiting if held.start < fin_at]
+                self._waiting, self._held = waiting, sum(len(held.payload) + _OVERHEAD for held in waiting)
 
     def flush(self, number: int, time: int, out: list[StreamEvent]) -> None:
         """No more segments will come: what waits is delivered behind its gaps, then what is proven but missing."""
@@ -290,7 +292,7 @@ class Direction:
             connection = self.connection
             connection.gaps += 1
             if len(connection.gap_marks) < MAX_EVIDENCE:
-                connection.gap_marks.append(Mark(number, time))
+                connection.gap_marks = (*connection.gap_marks, Mark(number, time))
             acknowledged = end <= self.proven
             if self.proof is not None and acknowledged:
                 self.facts.lost_to, self.facts.lost_by = end, self.proof[1]
@@ -338,6 +340,8 @@ class Direction:
 
     def _hold(self, start: int, end: int, payload: bytes, mark: Mark) -> bool:
         """Keeps what is new of these bytes; True when some of them were there already."""
+        if self._waiting is None:
+            self._waiting = []
         waiting, new = self._waiting, Waiting(start, end, payload, mark.number, mark.time)
         overlap = False
         first = at = bisect_left(waiting, (start,))

@@ -13,7 +13,7 @@ Why no library does it: docs/decisions/0002-own-reassembly.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 
 from dissector.limits import CLOCK_JITTER, MAX_EVIDENCE
@@ -109,7 +109,7 @@ class Connections:
             return None
         connection = entry.flow.connection
         if len(connection.icmp) < MAX_EVIDENCE:
-            connection.icmp.append(error)
+            connection.icmp = (*connection.icmp, error)
         return entry.flow
 
     def parse(self, packet: Packet) -> Segment | IcmpError | None:
@@ -170,7 +170,10 @@ class Connections:
         if _captured_twice(marks, mark):
             _note_places(sender.facts, marks[-1].ttl, mark.ttl)
         elif len(marks) < MAX_EVIDENCE:
-            marks.append(mark)
+            if is_answer:
+                connection.syn_acks = (*marks, mark)
+            else:
+                connection.syns = (*marks, mark)
         sender.facts.mss = sender.facts.mss or segment.mss
         if repeated or flow.over:
             return ()
@@ -248,7 +251,7 @@ class Connections:
             self._acknowledge(flow, index, segment, out)
         sender.window = window
         if not window and len(sender.facts.zero_windows) < MAX_EVIDENCE:
-            sender.facts.zero_windows.append(mark)
+            sender.facts.zero_windows = (*sender.facts.zero_windows, mark)
         if segment.length:
             if not connection.bytes:
                 self._table.talks(flow)
@@ -383,7 +386,7 @@ def _note_places(facts: SideFacts, ttl: int, again: int) -> None:
         facts.places = max(ttl, again), min(ttl, again)
 
 
-def _captured_twice(marks: list[Mark], mark: Mark) -> bool:
+def _captured_twice(marks: Sequence[Mark], mark: Mark) -> bool:
     last = marks[-1] if marks else None
     return last is not None and mark.time - last.time <= TWICE and mark.ip_id == last.ip_id
 

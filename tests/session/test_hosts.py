@@ -33,6 +33,20 @@ def test_a_host_that_is_heard() -> None:
     assert not hosts.heard("unknown", 0)
 
 
+def test_of_a_connection_that_is_forgotten_stays_when_it_was_heard() -> None:
+    hosts, one, other = Hosts(), connection("a", "r", 100), connection("b", "r", 100)
+    one.sides[0].last, one.sides[1].first_data = Mark(1, 50), Mark(1, 50)
+    hosts.forget(one)  # was not noted
+    assert not hosts.heard("r", 0)
+    for noted in (one, other):
+        hosts.note(noted)
+    hosts.forget(one)
+    assert [hosts.heard(ip, since) for ip, since in (("r", 100), ("r", 101), ("a", 50), ("a", 51))] == [True, False] * 2
+    assert hosts.answers(other, 100) == 1
+    assert not hosts.answers(other, 101)
+    assert hosts.heard("r", 100, *one.sides, *other.sides)  # a record of its own
+
+
 def test_the_newest_are_remembered() -> None:
     hosts = Hosts()
     for number in range(9):

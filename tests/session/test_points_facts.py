@@ -446,7 +446,7 @@ def test_a_connection_that_is_rewritten(is_proxied: bool) -> None:
 def test_an_mss_that_is_clamped() -> None:
     pair = Pair()
     for at, talk in enumerate(pair.command()):
-        talk.sides[HERE].mss, talk.syns[0] = 1460 - 100 * at, Mark(3 + at, 0)
+        talk.sides[HERE].mss, talk.syns = 1460 - 100 * at, (Mark(3 + at, 0),)
     found = pair.the()
     assert (found.code, found.severity, found.packets) == ("rewritten_by_device", Severity.INFO, (3, 4))
     assert found.summary == (

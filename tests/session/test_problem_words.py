@@ -101,7 +101,7 @@ def test_who_says_that_nothing_arrives() -> None:
     assert by_whom(made) == " (RST)"
     for sender, reason in ((9, "fragmentation needed"), (1, "host unreachable"), (2, "port unreachable")):
         address = bytes([10, 0, 0, sender])
-        made.icmp.append(IcmpError(1, 1, address, reason, address, 1, address, 2, 0))
+        made.icmp = (*made.icmp, IcmpError(1, 1, address, reason, address, 1, address, 2, 0))
     assert by_whom(made) == " by 10.0.0.1 (ICMP: host unreachable)"
 
 

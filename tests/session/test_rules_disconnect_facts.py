@@ -222,7 +222,8 @@ def test_the_client_is_not_heard_where_its_command_connection_was_not_captured()
 
 def test_a_hole_is_shown_by_what_came_behind_it_and_by_what_was_sent_again() -> None:
     made = lost(never_acknowledged=60)
-    record(made)[1].sides[HERE].retransmitted.pop()
+    facts = record(made)[1].sides[HERE]
+    facts.retransmitted = facts.retransmitted[:-1]
     problem = the(made)
     assert (problem.code, problem.packets) == ("path_mtu", (10, 11, 12))
     assert problem.summary.startswith("99 bytes of the task process never arrived")

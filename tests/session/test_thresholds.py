@@ -104,9 +104,10 @@ def test_when_data_is_stuck(tries: int, now: int, side: Side | None) -> None:
 
 def test_retransmissions_of_earlier_data_are_no_tries() -> None:
     made = stuck(3)
-    made.sides[HERE].retransmitted[0] = Mark(10, 9 * SECOND)
+    again = made.sides[HERE].retransmitted[1:]
+    made.sides[HERE].retransmitted = (Mark(10, 9 * SECOND), *again)
     assert stuck_side(made, 60 * SECOND) is None
-    made.sides[HERE].retransmitted[0] = Mark(11, 9 * SECOND)
+    made.sides[HERE].retransmitted = (Mark(11, 9 * SECOND), *again)
     assert stuck_side(made, 60 * SECOND) is HERE
 
 

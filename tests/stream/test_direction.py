@@ -258,7 +258,7 @@ def test_holes_are_counted_beyond_those_that_are_listed() -> None:
     for index in range(33):
         talk.b(index, b"!", acks=2 * index + 2)
     assert talk.connection.gaps == 33
-    assert talk.connection.gap_marks == [Mark(number, number * MS) for number in range(4, 36)]
+    assert talk.connection.gap_marks == tuple(Mark(number, number * MS) for number in range(4, 36))
 
 
 def test_an_acknowledgement_from_before_the_first_byte_is_one_of_nothing() -> None:

@@ -43,8 +43,8 @@ def test_a_whole_connection() -> None:
     assert (connection.first_packet, connection.last_packet, connection.packets) == (1, 8, 8)
     assert (connection.bytes, connection.gaps, connection.retransmissions) == (8, 0, 0)
     assert (connection.closed, connection.mid_stream, connection.established) == ("fin", False, True)
-    assert connection.syns == [Mark(1, MS, 64, 1)]
-    assert connection.syn_acks == [Mark(2, 2 * MS, 64, 2)]
+    assert connection.syns == (Mark(1, MS, 64, 1),)
+    assert connection.syn_acks == (Mark(2, 2 * MS, 64, 2),)
     client, server = connection.sides
     assert (client.first_seq, client.packets, client.bytes, client.sent, client.acked) == (ISN_A, 5, 5, 5, 3)
     assert (server.first_seq, server.packets, server.bytes, server.sent, server.acked) == (ISN_B, 3, 3, 3, 5)
@@ -159,7 +159,7 @@ def test_retransmission() -> None:
     assert talk.stream(CLIENT) == b"hello"
     facts = talk.facts(CLIENT)
     assert (facts.retransmissions, facts.bytes) == (2, 5)
-    assert facts.retransmitted == [Mark(5, 5 * MS, 64, 5), Mark(6, 6 * MS, 64, 6)]
+    assert facts.retransmitted == (Mark(5, 5 * MS, 64, 5), Mark(6, 6 * MS, 64, 6))
     assert facts.last_data == Mark(4, 4 * MS, 64, 4)
 
 
@@ -326,7 +326,7 @@ def test_a_lost_segment_is_a_gap_before_the_answer_to_it() -> None:
     talk.a(0, b"ask ")
     assert talk.b(0, b"answer", acks=10) == [gap(CLIENT, 4, 6, 5), chunk(SERVER, 0, b"answer", 5)]
     assert talk.a(10, b"next", acks=6) == [chunk(CLIENT, 10, b"next", 6)]
-    assert (talk.connection.gaps, talk.connection.gap_marks) == (1, [Mark(5, 5 * MS)])
+    assert (talk.connection.gaps, talk.connection.gap_marks) == (1, (Mark(5, 5 * MS),))
     assert (talk.connection.bytes, talk.facts(CLIENT).sent) == (14, 14)
 
 
@@ -659,7 +659,7 @@ def test_an_icmp_error_comes_to_the_connection_that_it_quotes() -> None:
     src, dst = ip_address(A).packed, ip_address(B).packed
     error = IcmpError(2, 2 * MS, dst, "port unreachable", src, 40_000, dst, 4_444, ISN_A)
     assert talk.table.feed_icmp(error) is talk.flow
-    assert talk.connection.icmp == [error]
+    assert talk.connection.icmp == (error,)
     assert talk.table.feed_icmp(error._replace(dport=4_445)) is None
 
 
