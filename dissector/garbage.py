@@ -1,15 +1,28 @@
-"""How often Python looks for garbage.  What packets leave behind seldom is any, and looking after every 700 objects, as
-Python does by itself, takes a tenth of the time."""
+"""How often Python looks for garbage by itself.  What packets leave behind seldom is any, and looking after every 700
+objects, as Python does, takes a tenth of the time; ``session.sweeping`` looks when tasks are over."""
 
 from __future__ import annotations
 
 import gc
-
-#: Looks at the middle generation to one at all there is.  A screen for files would stop for a second at such a look;
-#: ``live`` keeps little, and what it keeps longer than it has to is memory of a process that runs for weeks.
-IN_FILES, ON_SCREEN, IN_LIVE = 50, 1_000, 10
-_OBJECTS, _YOUNG_LOOKS = 50_000, 20
+from typing import NamedTuple
 
 
-def look_seldom(middle_looks: int) -> None:
-    gc.set_threshold(_OBJECTS, _YOUNG_LOOKS, middle_looks)
+class LooksForGarbage(NamedTuple):
+    """``objects`` to a look at those that are new, ``young`` of these looks to one that takes in what they left, and
+    ``middle`` of those to one at all there is."""
+
+    objects: int
+    young: int
+    middle: int
+
+
+IN_FILES = LooksForGarbage(50_000, 20, 50)
+#: A look at all there is would stop a screen for a second.
+ON_SCREEN = IN_FILES._replace(middle=1_000)
+#: It keeps little, for weeks.  Tasks that a look at what is new finds under way are old for the next one, and no
+#: garbage to it: so it looks seldom, and then at all.
+IN_LIVE = LooksForGarbage(200_000, 20, 10)
+
+
+def look_seldom(pace: LooksForGarbage) -> None:
+    gc.set_threshold(*pace)

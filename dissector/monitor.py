@@ -34,8 +34,8 @@ _LATE = _SECOND // 2
 _PERIOD = 0.25
 #: A look takes longer the more is under way: at most one part in so many of the time goes into looking.
 _SHARE = 20
-#: Looks for garbage in the place of one: whoever asks for metrics waits meanwhile.
-_SHORT_LOOKS = 8
+#: Tasks over to a look for garbage: whoever asks for metrics waits meanwhile, the longer the more are over.
+_MANY_OVER = 2_000
 #: Seconds between two remarks about packets that the kernel dropped.
 _REMARKS = 10.0
 #: Seconds for what waits to be traced at the end.
@@ -102,7 +102,7 @@ class Monitor:
         self._recorder = recorder
         self._ends = ends or Ends()
         self._timers = Timers(slow)
-        self._sweeper = Sweeper(tracer.under_way, _SHORT_LOOKS)
+        self._sweeper = Sweeper(tracer.under_way, _MANY_OVER)
         self._begun = time.monotonic()
         self._next_look = 0.0
         self._now = self._looked = 0

@@ -84,8 +84,8 @@ class Sieve:
         self.is_open = self._everything and wants_messages
         #: What waits for the verdict on its task, by the task's identity.
         self._waiting: dict[int, list[Event]] = {}
-        #: Tasks (kept, so that an identity is never used again) with the verdict on them.
-        self._verdicts: dict[int, tuple[Task, bool]] = {}
+        #: The newest, by the numbers of the tasks: a task that is kept keeps its log and its connections.
+        self._verdicts: dict[int, bool] = {}
         self._matched: dict[int, Task] = {}
 
     def feed(self, event: Event) -> Iterator[Event]:
@@ -101,8 +101,8 @@ class Sieve:
         elif event.task is None:
             if self._passes_alone(event):
                 yield event
-        elif (verdict := self._verdicts.get(id(event.task))) is not None:
-            if verdict[1]:
+        elif (passes := self._verdicts.get(event.task.n)) is not None:
+            if passes:
                 yield event
         elif not self._rejected_by_number(event.task):
             self._waiting.setdefault(id(event.task), []).append(event)
@@ -127,7 +127,7 @@ class Sieve:
     def _judge(self, task: Task) -> Iterator[Event]:
         selected = self._selected(task)
         self._matched.pop(id(task), None)
-        self._verdicts[id(task)] = (task, selected)
+        self._verdicts[task.n] = selected
         if len(self._verdicts) > _MAX_VERDICTS:  # what belongs to a task comes with it or shortly behind it
             del self._verdicts[next(iter(self._verdicts))]
         waiting = self._waiting.pop(id(task), ())

@@ -17,19 +17,18 @@ class Sweeper:
     """Looks for garbage now and then: tasks, connections and logs that are over hang on one another.  A look goes over
     all that is open, so it waits until more is over."""
 
-    def __init__(self, tasks: OpenTasks, parts: int = 1) -> None:
-        """``parts``: as many looks in the place of one, all but the last one at what is new only; for who must not be
-        held up for long."""
-        self._tasks, self._parts = tasks, parts
-        self._blocks = self._seen = self._looks = 0
+    def __init__(self, tasks: OpenTasks, many: int | None = None) -> None:
+        """``many``: tasks over that make a look worth it; few where nobody may be held up for long."""
+        self._tasks, self._many = tasks, _MANY if many is None else many
+        self._blocks = self._seen = 0
 
     def passed(self) -> None:
         """A block was traced."""
         self._blocks += 1
         over = self._tasks.ended - self._seen
-        if over > len(self._tasks) and (over >= _MANY // self._parts or self._blocks % _SWEEP == 0):
-            self._looks += 1
-            gc.collect(1 if self._looks % self._parts else 2)
+        if over > len(self._tasks) and (over >= self._many or self._blocks >= _SWEEP):
+            gc.collect()
+            self._blocks = 0
             self._seen = self._tasks.ended
 
 

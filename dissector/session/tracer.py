@@ -212,9 +212,8 @@ class Tracer(Attempts):
 
     def sniffer(self, connection: Connection, *, is_inside: bool = False) -> Sniffer:
         """What listens to a new connection; ``is_inside``: to what it carries inside of TLS."""
-        is_server, wants_tls = self._joiner.is_server, None if is_inside else self.tls.wants
-        is_known = is_server(connection.server)
-        return Sniffer(connection, is_command_port=is_known, wants_tls=wants_tls, is_server=is_server)
+        is_server, wants = self._joiner.is_server, None if is_inside else self.tls.wants
+        return Sniffer(connection, is_command_port=is_server(connection.server), wants_tls=wants, is_server=is_server)
 
     def attempt(self, facts: TaskFacts, connection: Connection) -> Callback:
         """A connection that is meant as the callback of ``facts``, whether it gets through or not."""

@@ -87,6 +87,11 @@ class CapturingHere:
         texts, self._news = self._news, []
         return texts
 
+    def learn(self, dropped_before: int, texts: Sequence[str]) -> None:
+        """What another process learnt that has the same sockets."""
+        self.dropped_before = dropped_before
+        self._news += texts
+
     def close(self) -> None:
         for one in self._sockets.values():
             self.dropped_before += one.counters().dropped
@@ -163,8 +168,6 @@ class CapturingElsewhere:
     def __init__(self, here: CapturingHere, name: str) -> None:
         """``name``: what is captured on, for words."""
         self._here, self._name = here, name
-        self._news: list[str] = []
-        self._dropped_before = 0
         ours, theirs = os.pipe()
         self._pid = fork()
         if self._pid == 0:
@@ -180,7 +183,7 @@ class CapturingElsewhere:
     def dropped(self) -> int:
         """The kernel counts them for the socket, and forgets what it told: only this process asks, but for sockets that
         the other one closed."""
-        return self._here.dropped + self._dropped_before
+        return self._here.dropped
 
     def take(self, timeout: float) -> Batch | None:
         until = time.monotonic() + timeout
@@ -194,13 +197,12 @@ class CapturingElsewhere:
                 return Batch(unpacked_block(parts, data), names)
             if kind == "error":
                 raise CaptureError(*found)
-            self._dropped_before, *texts = found
-            self._news += texts
+            dropped_before, *texts = found
+            self._here.learn(dropped_before, texts)
         return None
 
     def news(self) -> list[str]:
-        texts, self._news = self._news, []
-        return texts
+        return self._here.news()
 
     def close(self) -> None:
         self._found.close()

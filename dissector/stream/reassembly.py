@@ -169,11 +169,10 @@ class Connections:
         marks = connection.syn_acks if is_answer else connection.syns
         if _captured_twice(marks, mark):
             _note_places(sender.facts, marks[-1].ttl, mark.ttl)
+        elif len(marks) < MAX_EVIDENCE and is_answer:
+            connection.syn_acks = (*marks, mark)
         elif len(marks) < MAX_EVIDENCE:
-            if is_answer:
-                connection.syn_acks = (*marks, mark)
-            else:
-                connection.syns = (*marks, mark)
+            connection.syns = (*marks, mark)
         sender.facts.mss = sender.facts.mss or segment.mss
         if repeated or flow.over:
             return ()
@@ -184,9 +183,8 @@ class Connections:
             wrong_way = (sender.side is Side.SERVER) != is_answer
             if wrong_way and not connection.bytes:
                 flow.swap()
-                wrong_way = False
             # With bytes delivered already the sides stay a guess: whoever has the bytes may still call swap.
-            connection.mid_stream = wrong_way
+            connection.mid_stream = wrong_way and connection.bytes > 0
         if is_answer:
             self._acknowledge(flow, index, segment, events)
         if segment.length:
@@ -387,8 +385,7 @@ def _note_places(facts: SideFacts, ttl: int, again: int) -> None:
 
 
 def _captured_twice(marks: Sequence[Mark], mark: Mark) -> bool:
-    last = marks[-1] if marks else None
-    return last is not None and mark.time - last.time <= TWICE and mark.ip_id == last.ip_id
+    return bool(marks) and mark.time - marks[-1].time <= TWICE and mark.ip_id == marks[-1].ip_id
 
 
 def _reports(flow: Flow, events: Iterable[StreamEvent]) -> Iterator[Report]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
@@ -60,6 +61,17 @@ def test_a_task_is_judged_when_it_is_final() -> None:
     sample.task.exit_code = 5
     assert list(sieve.feed(sample.task)) == [sample.messages[0], sample.task]
     assert list(sieve.feed(sample.callback)) == [sample.callback]
+
+
+def test_a_task_that_was_judged_is_not_kept() -> None:
+    """In ``live`` it would keep its log and its connections, and be none of the garbage."""
+    sample = failing_job()
+    sieve = Sieve((), parse(["exit_code=6"]), wants_messages=True)
+    before = sys.getrefcount(sample.task)
+    for event in (*sample.messages, sample.task, sample.callback):
+        assert list(sieve.feed(event)) == []
+    after = sys.getrefcount(sample.task)
+    assert after == before
 
 
 def test_a_message_filter_shows_the_tasks_that_have_such_messages() -> None:
