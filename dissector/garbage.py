@@ -24,5 +24,5 @@ ON_SCREEN = IN_FILES._replace(middle=1_000)
 IN_LIVE = LooksForGarbage(200_000, 20, 10)
 
 
-def look_seldom(pace: LooksForGarbage) -> None:
-    gc.set_threshold(*pace)
+def look_seldom(looks: LooksForGarbage) -> None:
+    gc.set_threshold(*looks)

@@ -17,9 +17,9 @@ class Sweeper:
     """Looks for garbage now and then: tasks, connections and logs that are over hang on one another.  A look goes over
     all that is open, so it waits until more is over."""
 
-    def __init__(self, tasks: OpenTasks, many: int | None = None) -> None:
+    def __init__(self, tasks: OpenTasks, many: int) -> None:
         """``many``: tasks over that make a look worth it; few where nobody may be held up for long."""
-        self._tasks, self._many = tasks, _MANY if many is None else many
+        self._tasks, self._many = tasks, many
         self._blocks = self._seen = 0
 
     def passed(self) -> None:
@@ -34,7 +34,7 @@ class Sweeper:
 
 def swept(blocks: Iterable[Block], tasks: OpenTasks) -> Iterator[Block]:
     """The same, with a look for garbage behind some of them."""
-    sweeper = Sweeper(tasks)
+    sweeper = Sweeper(tasks, _MANY)
     for block in blocks:
         yield block
         sweeper.passed()

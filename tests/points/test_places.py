@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import pytest
@@ -27,13 +27,15 @@ Change = Callable[[Packet], "Packet | None"]
 
 def written(path: Path, source: Path, change: Change) -> Path:
     """A capture with other packets than ``source``."""
+    changed = map(change, CaptureReader([source]))
+    return saved(path, (packet for packet in changed if packet is not None))
+
+
+def saved(path: Path, packets: Iterable[Packet]) -> Path:
+    """A capture of these packets."""
     form = Pcap()
-    data = [form.begin()]
-    for packet in CaptureReader([source]):
-        made = change(packet)
-        if made is not None:
-            data.append(form.packet(made.time, made.link_type, made.data, made.wire_length))
-    path.write_bytes(b"".join([*data, form.end()]))
+    data = [form.packet(one.time, one.link_type, one.data, one.wire_length) for one in packets]
+    path.write_bytes(b"".join([form.begin(), *data, form.end()]))
     return path
 
 

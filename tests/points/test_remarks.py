@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from test_places import Change, leg, tasks_of, told, written
+from test_places import Change, leg, saved, tasks_of, told, written
 from test_rules import CALLBACK, CLIENT, REMOTE, codes_of, is_tcp, only, payload_of, ports_of, problem, source_of
 
 from dissector.model import Connection, Task
 from dissector.sources.capture import CaptureReader
-from dissector.sources.formats import Pcap
 from dissector.traffic import Packet
 
 MILLISECOND = 1_000_000
@@ -80,34 +79,31 @@ def test_a_snap_length_that_cuts_options_off_is_no_clamp(tmp_path: Path) -> None
 _RESET = 0x04
 
 
-def reset_of_the_client(source: Path) -> Packet:
-    return next(
+def sent_by(address: bytes, source: Path) -> list[Packet]:
+    """What an end of the callback connection sends."""
+    return [
         one
         for one in CaptureReader([source])
-        if is_tcp(one) and CALLBACK in ports_of(one) and source_of(one) == CLIENT and one.data[_FLAGS] & _RESET
-    )
+        if is_tcp(one) and CALLBACK in ports_of(one) and source_of(one) == address
+    ]
 
 
-def farewell(path: Path, source: Path) -> Path:
+def reset_of_the_client(source: Path) -> Packet:
+    return next(one for one in sent_by(CLIENT, source) if one.data[_FLAGS] & _RESET)
+
+
+def farewell(source: Path) -> list[Packet]:
     """The task process's own FIN behind the client's reset, and the reset that answers it."""
-    reset, last = reset_of_the_client(source), last_of_the_task(source)
+    reset, last = reset_of_the_client(source), [one for one in sent_by(REMOTE, source) if payload_of(one)][-1]
     size = payload_of(last)
     fin = bytearray(last.data[:-size])
     fin[16:18] = (int.from_bytes(fin[16:18], "big") - size).to_bytes(2, "big")
     fin[38:42] = (int.from_bytes(fin[38:42], "big") + size).to_bytes(4, "big")
     fin[_FLAGS] = 0x11
-    form = Pcap()
-    data = [
-        form.packet(reset.time + after, reset.link_type, what, len(what))
-        for after, what in ((1_000, bytes(fin)), (2_000, reset.data))
+    return [
+        last._replace(time=reset.time + 1_000, data=bytes(fin), wire_length=len(fin)),
+        reset._replace(time=reset.time + 2_000),
     ]
-    path.write_bytes(b"".join([form.begin(), *data, form.end()]))
-    return path
-
-
-def last_of_the_task(source: Path) -> Packet:
-    packets = [one for one in CaptureReader([source]) if is_tcp(one) and CALLBACK in ports_of(one)]
-    return [one for one in packets if source_of(one) == REMOTE and payload_of(one)][-1]
 
 
 def end_of_the_callback(file: Path) -> str | None:
@@ -119,10 +115,11 @@ def test_what_is_lost_is_told_though_one_place_saw_the_end_as_a_reset_and_the_ot
     """The first reset of the client was lost as well: the task process's FIN came before the second one there."""
     client, remote = leg("18_loss3_reorder_router", "c"), leg("18_loss3_reorder_router", "r")
     lost = reset_of_the_client(remote).number
-    without = written(tmp_path / "without.pcap", remote, lambda one: None if one.number == lost else one)
     files = (
-        in_order(tmp_path / "c.pcap", client, farewell(tmp_path / "fc.pcap", client)),
-        in_order(tmp_path / "r.pcap", without, farewell(tmp_path / "fr.pcap", remote)),
+        in_order(tmp_path / "c.pcap", [*CaptureReader([client]), *farewell(client)]),
+        in_order(
+            tmp_path / "r.pcap", [*(one for one in CaptureReader([remote]) if one.number != lost), *farewell(remote)]
+        ),
     )
     assert [end_of_the_callback(one) for one in files] == ["rst", "fin"]
     found = problem(only_first(*files), "lost_between_points")
@@ -133,11 +130,7 @@ def test_what_is_lost_is_told_though_one_place_saw_the_end_as_a_reset_and_the_ot
 
 
 def data_of_the_task(source: Path) -> list[Packet]:
-    return [
-        one
-        for one in CaptureReader([source])
-        if is_tcp(one) and CALLBACK in ports_of(one) and source_of(one) == REMOTE and payload_of(one) > 1000
-    ]
+    return [one for one in sent_by(REMOTE, source) if payload_of(one) > 1000]
 
 
 def swapped(first: Packet, second: Packet) -> Change:
@@ -146,13 +139,9 @@ def swapped(first: Packet, second: Packet) -> Change:
     return lambda one: one._replace(time=times.get(one.number, one.time))
 
 
-def in_order(path: Path, *sources: Path) -> Path:
-    """The packets of captures by their times."""
-    form = Pcap()
-    packets = sorted((one for source in sources for one in CaptureReader([source])), key=lambda one: one.time)
-    data = [form.packet(one.time, one.link_type, one.data, one.wire_length) for one in packets]
-    path.write_bytes(b"".join([form.begin(), *data, form.end()]))
-    return path
+def in_order(path: Path, packets: Iterable[Packet]) -> Path:
+    """Packets by their times."""
+    return saved(path, sorted(packets, key=lambda one: one.time))
 
 
 def pair_in_flight(source: Path) -> tuple[Packet, Packet]:
@@ -167,7 +156,7 @@ def test_packets_that_others_overtake_are_told(tmp_path: Path) -> None:
     assert "reordered_between_points" not in codes_of(before)  # what was sent again fills holes too
     one, two = pair_in_flight(client)
     mixed = written(tmp_path / "mixed.pcap", client, swapped(one, two))
-    task = only_first(in_order(tmp_path / "c.pcap", mixed), remote)
+    task = only_first(in_order(tmp_path / "c.pcap", CaptureReader([mixed])), remote)
     found = problem(task, "reordered_between_points")
     assert found.severity.value == "info"
     assert "1 packet of the task process on the callback connection" in found.summary
@@ -180,7 +169,7 @@ def test_disorder_that_both_places_have_is_not_of_the_way_between(tmp_path: Path
         source = leg("18_loss3_reorder_router", side)
         one, two = pair_in_flight(source)
         mixed = written(tmp_path / f"mixed.{side}.pcap", source, swapped(one, two))
-        files.append(in_order(tmp_path / f"{side}.pcap", mixed))
+        files.append(in_order(tmp_path / f"{side}.pcap", CaptureReader([mixed])))
     assert "reordered_between_points" not in codes_of(only_first(*files))
 
 
@@ -197,7 +186,7 @@ def test_a_capture_with_everything_twice_is_no_network_that_repeats(case: str, s
     """A mirror port has each packet of both directions twice, a moment apart."""
     source = leg(case, side)
     again = written(tmp_path / "again.pcap", source, lambda one: one._replace(time=one.time + 2_000))
-    double = in_order(tmp_path / f"{case}.{side}.pcap", source, again)
+    double = in_order(tmp_path / f"{case}.{side}.pcap", [*CaptureReader([source]), *CaptureReader([again])])
     other = leg(case, "r" if side == "c" else "c")
     tasks = tasks_of(told(double, other))
     assert all(task.outcome.value == "success" and len(task.points) == 2 for task in tasks)
@@ -231,7 +220,7 @@ def test_a_long_way_that_every_call_goes_is_of_the_network(part: float, is_told:
         moved = int(trip * part)
         return packet._replace(data=bytes(data), time=packet.time + (-moved if is_clients else moved))
 
-    near = in_order(tmp_path / "client.pcap", written(tmp_path / "moved.pcap", source, change))
+    near = in_order(tmp_path / "client.pcap", CaptureReader([written(tmp_path / "moved.pcap", source, change)]))
     task = only(near, source)
     assert ("delayed_between_points" in codes_of(task)) is is_told
     if is_told:
@@ -254,7 +243,8 @@ def test_every_remark_has_packets_of_both_places(tmp_path: Path) -> None:
     for code, (case, change) in pairs.items():
         client, remote = leg(case, "c"), leg(case, "r")
         if change is not None and change is late_words:
-            client = in_order(tmp_path / f"{case}.c.pcap", written(tmp_path / "late.pcap", client, change(client)))
+            late = written(tmp_path / "late.pcap", client, change(client))
+            client = in_order(tmp_path / f"{case}.c.pcap", CaptureReader([late]))
         elif change is not None:
             remote = written(tmp_path / f"{case}.r.pcap", remote, change(remote))
         found = next(one for one in only_first(client, remote).problems if one.code == code)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from test_places import alarms_of, leg, tasks_of, told, written
+from test_places import alarms_of, leg, saved, tasks_of, told, written
 
 from dissector.model import Problem, Task
 from dissector.sources.capture import CaptureReader
-from dissector.sources.formats import Pcap
 from dissector.traffic import Packet
 
 MILLISECOND = 1_000_000
@@ -80,18 +79,9 @@ def test_what_comes_more_often_than_it_was_sent_is_a_remark(tmp_path: Path) -> N
     written(tmp_path / "once.pcap", source, twice)
     late = iter(form_late)
     again = written(tmp_path / "again.pcap", source, lambda _: next(late, None))
-    task = only(leg("01_healthy", "c"), _merged(tmp_path / "r.pcap", source, again))
+    task = only(leg("01_healthy", "c"), saved(tmp_path / "r.pcap", CaptureReader([source, again])))
     assert "repeated_between_points" in codes_of(task)
     assert task.outcome.value == "success"
-
-
-def _merged(path: Path, *sources: Path) -> Path:
-    """Captures as one, in the order of time."""
-    form = Pcap()
-    packets = list(CaptureReader(sources))
-    data = [form.packet(one.time, one.link_type, one.data, one.wire_length) for one in packets]
-    path.write_bytes(b"".join([form.begin(), *data, form.end()]))
-    return path
 
 
 def test_a_capture_that_lost_packets_is_not_the_network(tmp_path: Path) -> None:
